@@ -1,0 +1,209 @@
+"""The contract of every layer, how layers compose, and how to invert without a formula.
+
+A bijection f carries a latent z to data x. Its inverse carries x back to z. Both
+directions return the log-determinant of their *own* Jacobian, so for any z
+
+    x, log_det = f(z);   z_again, log_det_inverse = f.inverse(x)
+    z_again == z         and         log_det + log_det_inverse == 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Step(NamedTuple):
+    """One stop on the way through a flow: the point and the log-determinant so far."""
+
+    name: str
+    value: Tensor
+    log_det: Tensor
+
+
+class Bijection(nn.Module):
+    """An invertible, differentiable map f: z -> x with a tractable log-determinant.
+
+    Subclasses write `forward` and `inverse`. Both take a tensor of shape
+    (batch, *event) and, if the map is conditional, a context of shape (batch, context),
+    and both return a tensor of the same shape and a log-determinant of shape (batch,).
+
+    Source: Papamakarios et al., 2021, "Normalizing Flows for Probabilistic Modeling and
+    Inference", section 2.1.
+    """
+
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Generate: x = f(z) and log|det dx/dz|."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward yet: x, log_det = f(z)")
+
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Normalise: z = f^-1(x) and log|det dz/dx|."""
+        raise NotImplementedError(f"{type(self).__name__} has no inverse yet: z, log_det = f^-1(x)")
+
+    def steps(self) -> Iterator[tuple[str, Bijection]]:
+        """The named layers, in the order that `forward` applies them; this one alone by default."""
+        yield type(self).__name__, self
+
+
+class Chain(Bijection):
+    """Several bijections, one after another: x = f_K(... f_2(f_1(z))).
+
+    The log-determinants add; the inverse runs the layers in reverse order.
+
+    Args:
+        *layers: bijections in generating order: the first acts on z, the last makes x.
+    """
+
+    def __init__(self, *layers: Bijection):
+        super().__init__()
+        for position, layer in enumerate(layers):
+            if not isinstance(layer, Bijection):
+                raise TypeError(
+                    f"Chain takes bijections; argument {position} is a {type(layer).__name__}. "
+                    "Write Chain(f, g), or Chain(*layers) for a list."
+                )
+        if not layers:
+            raise ValueError("Chain needs at least one bijection, got none")
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, z, context=None):
+        log_det = None
+        for layer in self.layers:
+            z, term = layer(z, context)
+            log_det = term if log_det is None else log_det + term
+        return z, log_det
+
+    def inverse(self, x, context=None):
+        log_det = None
+        for layer in reversed(self.layers):
+            x, term = layer.inverse(x, context)
+            log_det = term if log_det is None else log_det + term
+        return x, log_det
+
+    def steps(self):
+        for layer in self.layers:
+            yield from layer.steps()
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, index: int) -> Bijection:
+        return self.layers[index]
+
+
+class Inverse(Bijection):
+    """A bijection read backwards: its forward is the other's inverse.
+
+    This is how one chooses which direction is the cheap one: a planar layer generates in
+    closed form, `Inverse(Planar(2))` scores data in closed form.
+    """
+
+    def __init__(self, bijection: Bijection):
+        super().__init__()
+        self.bijection = bijection
+
+    def forward(self, z, context=None):
+        return self.bijection.inverse(z, context)
+
+    def inverse(self, x, context=None):
+        return self.bijection(x, context)
+
+    def steps(self):
+        for name, layer in reversed(list(self.bijection.steps())):
+            yield f"Inverse({name})", Inverse(layer)
+
+
+def sum_event(values: Tensor) -> Tensor:
+    """Sum over everything but the batch: (batch, *event) -> (batch,)."""
+    return values.flatten(1).sum(1) if values.dim() > 1 else values
+
+
+def check_event(values: Tensor, shape: tuple[int, ...], owner: object) -> None:
+    """Raise unless `values` is a floating-point tensor of shape (batch, *shape)."""
+    if values.dim() != len(shape) + 1 or values.shape[1:] != shape:
+        wanted = "(batch" + "".join(f", {size}" for size in shape) + ")"
+        raise ValueError(
+            f"{type(owner).__name__} expected an input of shape {wanted}, got {tuple(values.shape)}"
+        )
+    if not values.is_floating_point():
+        raise TypeError(
+            f"{type(owner).__name__} expected floating-point input, got {values.dtype}: "
+            "convert it with .float() or .double()"
+        )
+
+
+def check_context(context: Tensor | None, size: int, batch: int, owner: object) -> None:
+    """Raise unless `context` has shape (batch, size), or is None when size is 0."""
+    name = type(owner).__name__
+    if size == 0 and context is not None:
+        raise ValueError(f"{name} was built without context (context=0), got one of shape {tuple(context.shape)}")
+    if size > 0 and context is None:
+        raise ValueError(f"{name} needs a context of shape ({batch}, {size}), got none: pass context=")
+    if size > 0 and context.shape != (batch, size):
+        raise ValueError(f"{name} expected a context of shape ({batch}, {size}), got {tuple(context.shape)}")
+
+
+def require(condition: Tensor, message: Callable[[], str]) -> None:
+    """Raise ValueError with `message()` unless every element of `condition` holds.
+
+    The one place where flowlib looks at values on the device: it waits for a GPU once.
+    """
+    if not bool(condition.all()):
+        raise ValueError(message())
+
+
+def find_root(
+    function: Callable[[Tensor], tuple[Tensor, Tensor]],
+    target: Tensor,
+    lower: Tensor,
+    upper: Tensor,
+) -> Tensor:
+    """Solve function(z) = target for z, elementwise, to the precision of the dtype.
+
+    Newton's method, kept inside a bracket that only shrinks: a step that would leave the
+    bracket, or that shrinks it too slowly, is replaced by bisection ("rtsafe", Press et al.,
+    Numerical Recipes, 9.4). The gradient is that of the implicit function theorem,
+    dz/dtarget = 1/f'(z) and dz/dtheta = -(df/dtheta)/f'(z): one last Newton step, taken with
+    the graph, carries it (first derivatives only).
+
+    Args:
+        function: increasing in each element; returns (value, derivative), shaped as target.
+        target: the values to reach, any shape.
+        lower, upper: function(lower) <= target <= function(upper), shaped as target.
+
+    Raises:
+        ValueError: an element did not converge, or a target, bracket or value is not finite.
+    """
+    with torch.no_grad():
+        low, high = lower.detach().clone(), upper.detach().clone()
+        goal = target.detach()
+        epsilon = torch.finfo(goal.dtype).eps
+        z = 0.5 * (low + high)
+        last_step = high - low
+        # A double bracket of width 1e300 takes about 1,100 halvings; brackets met here are
+        # narrower than 1e6, and rtsafe at least halves every second step.
+        for _ in range(2 * 75):
+            value, slope = function(z)
+            below = value < goal
+            low, high = torch.where(below, z, low), torch.where(below, high, z)
+            newton = z - (value - goal) / slope
+            inside = (newton >= low) & (newton <= high)
+            fast = (newton - z).abs() * 2 <= last_step
+            following = torch.where(inside & fast, newton, 0.5 * (low + high))
+            last_step = (following - z).abs()
+            z = following
+            # Asking whether all have converged would make a GPU wait at every step.
+            if z.device.type == "cpu" and bool((last_step <= epsilon * (z.abs() + epsilon)).all()):
+                break
+        small = 16 * epsilon * (1 + z.abs())
+        converged = ((last_step <= small) | (high - low <= small)) & torch.isfinite(z) & torch.isfinite(goal)
+    require(
+        converged,
+        lambda: f"numerical inverse: {int((~converged).sum())} of {converged.numel()} elements did not "
+        "converge; check that the inputs are finite and inside the range of the map",
+    )
+    value, slope = function(z)
+    return z - (value - target) / slope

@@ -1,0 +1,429 @@
+"""An exercise notebook taken apart, and the way to run an answer against its tests.
+
+Everything that judges an answer (the tests of this repository, the grader) uses these pieces,
+so they cannot disagree about what a task is.
+
+    exercise = read("solutions/01_change_of_variables/exercises.ipynb")
+    exercise.task("task1").tests              # the cells that grade it
+    run_task(exercise, "task1", source)       # one Result for each of them
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import io
+import json
+import linecache
+import re
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+SOLUTION = ("### BEGIN SOLUTION", "### END SOLUTION")
+HIDDEN = ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
+MARK_SCHEME = ("=== BEGIN MARK SCHEME ===", "=== END MARK SCHEME ===")
+
+
+# ---------------------------------------------------------------------------- the parts
+
+
+@dataclass(frozen=True)
+class TestCell:
+    """A locked cell that grades one task."""
+
+    __test__ = False  # not a test class of pytest
+
+    grade_id: str
+    source: str
+    points: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """A coding task: the cell that a student writes and the cells that grade it."""
+
+    grade_id: str
+    source: str
+    tests: tuple[TestCell, ...]
+
+    @property
+    def points(self) -> float:
+        return sum(test.points for test in self.tests)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the cell defines at its top level: functions, classes and variables."""
+        return defined_names(self.source)
+
+
+@dataclass(frozen=True)
+class WrittenTask:
+    """A task that a person grades."""
+
+    grade_id: str
+    source: str
+    points: float
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise notebook: its setup cells, its coding tasks and its written tasks, in order."""
+
+    path: Path
+    setup: tuple[str, ...]
+    tasks: tuple[Task, ...]
+    written: tuple[WrittenTask, ...]
+    notebook: dict = field(repr=False, compare=False)
+
+    @property
+    def points(self) -> float:
+        return sum(task.points for task in self.tasks) + sum(task.points for task in self.written)
+
+    def task(self, grade_id: str) -> Task:
+        for task in self.tasks:
+            if task.grade_id == grade_id:
+                return task
+        have = ", ".join(task.grade_id for task in self.tasks) or "none"
+        raise KeyError(f"{self.path} has no coding task {grade_id!r}; it has: {have}")
+
+    def with_sources(self, sources: Mapping[str, str]) -> Exercise:
+        """The same exercise with other sources in some of its task cells."""
+        for grade_id in sources:
+            self.task(grade_id)
+        tasks = tuple(replace(t, source=sources.get(t.grade_id, t.source)) for t in self.tasks)
+        return replace(self, tasks=tasks)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An attempt at one task, kept beside the solutions to test the tests."""
+
+    path: Path
+    task: str
+    source: str
+    caught_by: str
+    says: str
+    why: str
+
+    @property
+    def right(self) -> bool:
+        return self.path.name.startswith("right_")
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one test cell said of an answer."""
+
+    grade_id: str
+    passed: bool
+    points: float
+    message: str = ""
+
+
+# ---------------------------------------------------------------------------- reading
+
+
+def read(path: str | Path) -> Exercise:
+    """Read an exercise notebook, a solution or a released one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no notebook, or a test belongs to no task; the message says which cell.
+    """
+    path = Path(path)
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        cells = notebook["cells"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not a Jupyter notebook: {error}") from error
+
+    setup, tasks, tests, written = [], {}, {}, []
+    for cell in cells:
+        about = cell.get("metadata", {}).get("nbgrader")
+        if not about:
+            continue
+        grade_id, source = about["grade_id"], text(cell)
+        if cell["cell_type"] == "code" and about.get("solution"):
+            tasks[grade_id] = source
+            tests.setdefault(grade_id, [])
+        elif cell["cell_type"] == "code" and about.get("grade"):
+            task = task_of(grade_id)
+            if task not in tasks:
+                raise ValueError(f"{path}: test cell {grade_id!r} comes before its solution cell {task!r}")
+            tests[task].append(TestCell(grade_id, source, about["points"]))
+        elif cell["cell_type"] == "code":
+            setup.append(source)
+        elif about.get("solution") and about.get("grade"):
+            written.append(WrittenTask(grade_id, source, about["points"]))
+    return Exercise(
+        path=path,
+        setup=tuple(setup),
+        tasks=tuple(Task(name, source, tuple(tests[name])) for name, source in tasks.items()),
+        written=tuple(written),
+        notebook=notebook,
+    )
+
+
+def read_answers(folder: str | Path) -> list[Answer]:
+    """The answer files of a folder, sorted by name.
+
+    Raises:
+        ValueError: a file whose docstring lacks what the format asks; the message says what.
+    """
+    return [read_answer(path) for path in sorted(Path(folder).glob("*.py"))]
+
+
+def read_answer(path: str | Path) -> Answer:
+    """One answer file: a docstring of `key: value` lines (YAML), then the source of the cell."""
+    path = Path(path)
+    content = path.read_text(encoding="utf-8")
+    module = ast.parse(content, filename=str(path))
+    docstring = ast.get_docstring(module)
+    if docstring is None:
+        raise ValueError(f"{path} has no docstring; begin it with task: and, if wrong, caught_by: and says:")
+    about = yaml.safe_load(docstring)
+    if not isinstance(about, dict):
+        raise ValueError(f"{path}: the docstring must be lines of `key: value`, got {docstring!r}")
+    if not path.name.startswith(("right_", "wrong_")):
+        raise ValueError(f"{path}: an answer file is named right_*.py or wrong_*.py")
+    wanted = {"task", "why"} if path.name.startswith("right_") else {"task", "caught_by", "says", "why"}
+    if missing := wanted - about.keys():
+        raise ValueError(f"{path}: the docstring lacks {', '.join(sorted(missing))}")
+    lines = content.splitlines()
+    source = "\n".join(lines[module.body[0].end_lineno :]).strip("\n") + "\n"
+    return Answer(
+        path=path,
+        task=about["task"],
+        source=source,
+        caught_by=str(about.get("caught_by", "")),
+        says=str(about.get("says", "")),
+        why=str(about["why"]),
+    )
+
+
+def text(cell: Mapping[str, Any]) -> str:
+    """The source of a notebook cell; files keep it as one string or as a list of lines."""
+    source = cell["source"]
+    return source if isinstance(source, str) else "".join(source)
+
+
+def task_of(grade_id: str) -> str:
+    """The task that a test cell grades: `task3_test_b` -> `task3`."""
+    found = re.match(r"(.+?)_test(_|$)", grade_id)
+    if not found:
+        raise ValueError(f"test cell {grade_id!r} must be named <task>_test or <task>_test_<letter>")
+    return found.group(1)
+
+
+def defined_names(source: str) -> tuple[str, ...]:
+    """Names that a cell binds at its top level by def, class or assignment; () if it is no Python."""
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return ()
+    names: dict[str, None] = {}
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names[node.name] = None
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                names.update((leaf.id, None) for leaf in ast.walk(target) if isinstance(leaf, ast.Name))
+    return tuple(names)
+
+
+def without_region(source: str, markers: tuple[str, str]) -> str:
+    """Drop the lines between two markers, and the markers."""
+    kept, inside = [], False
+    for line in source.split("\n"):
+        if markers[0] in line:
+            inside = True
+        elif markers[1] in line:
+            inside = False
+        elif not inside:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+# ---------------------------------------------------------------------------- the boundary
+
+
+class BoundaryError(TypeError):
+    """Something that is no value tried to pass between the tests and an answer."""
+
+
+def by_value(value: Any) -> Any:
+    """A copy of a value that may pass between the tests and an answer.
+
+    Values are tensors, arrays, numbers, strings, bytes, None, and tuples, lists and dicts of these.
+    Tensors come out detached: no gradient flows through the boundary, just as none flows
+    between the two processes at grading.
+
+    Raises:
+        BoundaryError: anything else.
+    """
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu().clone()
+    if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
+        return value.copy()
+    if value is None or type(value) in (bool, int, float, complex, str, bytes):
+        return value
+    if isinstance(value, tuple):
+        return tuple(by_value(item) for item in value)
+    if isinstance(value, list):
+        return [by_value(item) for item in value]
+    if isinstance(value, dict):
+        return {by_value(key): by_value(item) for key, item in value.items()}
+    raise BoundaryError(
+        f"expected a tensor, array, number, string, or a tuple, list or dict of these; "
+        f"got a {type(value).__name__}"
+    )
+
+
+def proxy(thing: Any) -> Any:
+    """What a test sees of something that an answer defines.
+
+    A function becomes a plain callable, a class a callable that gives object proxies, anything
+    else its value. Arguments and results pass by value only.
+    """
+    if isinstance(thing, type):
+
+        def construct(*args, **kwargs):
+            return ObjectProxy(_call(thing, args, kwargs, convert=False))
+
+        construct.__name__ = construct.__qualname__ = thing.__name__
+        return construct
+    if callable(thing):
+        return _function_proxy(thing)
+    return by_value(thing)
+
+
+def _function_proxy(function: Callable) -> Callable:
+    def call(*args, **kwargs):
+        return _call(function, args, kwargs)
+
+    call.__name__ = call.__qualname__ = getattr(function, "__name__", "function")
+    return call
+
+
+class ObjectProxy:
+    """An object of a class that an answer defines: call it, call its methods, read its values."""
+
+    def __init__(self, target: Any):
+        object.__setattr__(self, "_target", target)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        value = getattr(self._target, name)
+        return _function_proxy(value) if callable(value) else by_value(value)
+
+    def __call__(self, *args, **kwargs):
+        return _call(self._target, args, kwargs)
+
+
+def _call(function: Callable, args: tuple, kwargs: dict, convert: bool = True) -> Any:
+    args, kwargs = by_value(args), by_value(kwargs)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            result = function(*args, **kwargs)
+    except Exception as error:
+        # Built-in errors keep their type, as they do at grading; others arrive by name.
+        if type(error) is getattr(builtins, type(error).__name__, None):
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
+    return by_value(result) if convert else result
+
+
+# ---------------------------------------------------------------------------- running
+
+
+def run_task(exercise: Exercise, grade_id: str, source: str | None = None) -> list[Result]:
+    """Try a source for one task: the reference answers to all other tasks stand around it.
+
+    Args:
+        source: the cell's source; None takes the one that the exercise holds.
+
+    Returns:
+        one Result for each test cell of the task. A source that does not even run fails all.
+    """
+    task = exercise.task(grade_id)
+    source = task.source if source is None else source
+    answers: dict[str, Any] = {"__name__": "__main__"}
+    with _quiet():
+        _execute(exercise.setup, "setup", answers)
+        try:
+            for other in exercise.tasks:
+                _execute([source if other is task else other.source], other.grade_id, answers)
+        except Exception as error:
+            message = _describe(error)
+            return [Result(test.grade_id, False, test.points, message) for test in task.tests]
+        return [_run_test(exercise, task, source, test, answers) for test in task.tests]
+
+
+def _run_test(exercise: Exercise, task: Task, source: str, test: TestCell, answers: dict) -> Result:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    _execute(exercise.setup, "setup", namespace)
+    sources = {other.grade_id: source if other is task else other.source for other in exercise.tasks}
+    try:
+        for other in exercise.tasks:
+            for name in other.names:
+                if name in answers:
+                    namespace[name] = proxy(answers[name])
+        with supplied_sources(sources):
+            _execute([test.source], test.grade_id, namespace)
+    except Exception as error:
+        return Result(test.grade_id, False, test.points, _describe(error))
+    return Result(test.grade_id, True, test.points)
+
+
+@contextlib.contextmanager
+def supplied_sources(sources: Mapping[str, str]) -> Iterator[None]:
+    """Give `flowlib.checks.check_source` the cells of a submission while its tests run."""
+    from flowlib import checks
+
+    before = getattr(checks, "submitted_sources", None)
+    checks.submitted_sources = dict(sources)
+    try:
+        yield
+    finally:
+        checks.submitted_sources = before
+
+
+def _execute(sources, name: str, namespace: dict) -> None:
+    for number, source in enumerate(sources):
+        filename = f"<{name}{number or ''}>"
+        # Tracebacks show source lines of what linecache holds.
+        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+        exec(compile(source, filename, "exec"), namespace)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    import matplotlib.pyplot as plt
+
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        state = torch.random.get_rng_state(), np.random.get_state(), torch.get_default_dtype()
+        try:
+            yield
+        finally:
+            torch.random.set_rng_state(state[0])
+            np.random.set_state(state[1])
+            torch.set_default_dtype(state[2])
+            plt.close("all")
+
+
+def _describe(error: BaseException) -> str:
+    return "".join(traceback.format_exception_only(error)).strip()

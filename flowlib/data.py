@@ -1,0 +1,488 @@
+"""Every data set of the course, offline: tables of shape (n, dim), images (n, channels, height, width).
+
+A function that draws at random takes `seed`, an int or a torch.Generator; the same seed gives the
+same numbers. All tensors live on the CPU and are float32 unless `dtype` says otherwise. The
+measured sets are read from `assets/data` beside the flowlib package, or from the folder that the
+environment variable FLOWLIB_ASSETS names; assets/data/README.md states their sources and licences.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from flowlib.bijection import Bijection, check_event
+
+Seed = int | torch.Generator
+
+
+class Standardizer(Bijection):
+    """Standardised columns and their original units: x = scale·z + shift, or its exponential.
+
+    `forward` goes from the standardised values a model sees to dollars, years and square feet;
+    `inverse` standardises. As it is a bijection with a log-determinant, a density in one set of
+    units becomes a density in the other: `Flow(Chain(flow.bijection, split.units), flow.base)`
+    is the fitted flow in original units.
+
+    Args:
+        shift, scale: the mean and the standard deviation of each column, shape (dim,).
+        log: for each column whether it is the logarithm of x that is standardised, shape (dim,), bool.
+    """
+
+    def __init__(self, shift: Tensor, scale: Tensor, log: Tensor | None = None):
+        super().__init__()
+        self.register_buffer("shift", shift)
+        self.register_buffer("scale", scale)
+        self.register_buffer("log", torch.zeros_like(shift, dtype=torch.bool) if log is None else log)
+
+    @classmethod
+    def fit(cls, x: Tensor, log: Sequence[bool] | None = None) -> Standardizer:
+        """Take means and deviations from the rows of x, shape (n, dim); of the logarithm where `log` is true."""
+        flags = (
+            torch.zeros(x.shape[1], dtype=torch.bool) if log is None else torch.tensor(log, dtype=torch.bool)
+        )
+        values = torch.where(flags, torch.where(flags, x, 1).log(), x)
+        return cls(values.mean(0), values.std(0), flags)
+
+    def forward(self, z, context=None):
+        check_event(z, self.shift.shape, self)
+        y = self.scale * z + self.shift
+        x = torch.where(self.log, torch.where(self.log, y, 0).exp(), y)
+        return x, self.scale.log().sum() + torch.where(self.log, y, 0).sum(1)
+
+    def inverse(self, x, context=None):
+        check_event(x, self.shift.shape, self)
+        log_x = torch.where(self.log, x, 1).log()
+        z = (torch.where(self.log, log_x, x) - self.shift) / self.scale
+        return z, -self.scale.log().sum() - log_x.sum(1)
+
+
+class Split(NamedTuple):
+    """Three disjoint parts of one data set: fit on `train`, choose on `valid`, report on `test`.
+
+    `columns` names the columns of a table; `units` carries standardised rows back to original units.
+    """
+
+    train: Tensor
+    valid: Tensor
+    test: Tensor
+    columns: tuple[str, ...] = ()
+    units: Standardizer | None = None
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in ("train", "valid", "test"))
+        return f"Split({sizes}" + (f", columns {', '.join(self.columns)})" if self.columns else ")")
+
+
+def as_generator(seed: Seed) -> torch.Generator:
+    """A CPU generator: the given one, or a new one started from an int."""
+    return seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
+
+
+def dequantize(x: Tensor, step: float | Tensor, seed: Seed = 0) -> Tensor:
+    """Undo rounding to the nearest `step`: add uniform noise from [-step/2, step/2).
+
+    Rounded values are points of positive probability, and a density on them can grow without
+    bound. The noisy values have a proper density, and its log-likelihood (in units of one step)
+    is a lower bound for that of the rounded ones (Theis et al., 2016, section 3.1).
+
+    Args:
+        x: rounded values, any shape.
+        step: the rounding step, broadcast against x.
+    """
+    return x + step * (torch.rand(x.shape, generator=as_generator(seed), dtype=x.dtype) - 0.5)
+
+
+def split_rows(n: int, seed: Seed, valid: float = 0.15, test: float = 0.15) -> tuple[Tensor, Tensor, Tensor]:
+    """Row numbers of a random split: (train, valid, test), together every number below n once."""
+    order = torch.randperm(n, generator=as_generator(seed))
+    n_valid, n_test = int(n * valid), int(n * test)
+    return order[n_valid + n_test :], order[:n_valid], order[n_valid : n_valid + n_test]
+
+
+# --------------------------------------------------------------------------- one dimension
+
+
+def two_gaussians(n: int = 750, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Draws from 0.4 N(-2, 0.6²) + 0.6 N(1.5, 1²): two humps with a valley between. Shape (n, 1)."""
+    generator = as_generator(seed)
+    left = torch.rand(n, 1, generator=generator, dtype=dtype) < 0.4
+    noise = torch.randn(n, 1, generator=generator, dtype=dtype)
+    return torch.where(left, -2 + 0.6 * noise, 1.5 + noise)
+
+
+def two_gaussians_log_prob(x: Tensor) -> Tensor:
+    """The exact log-density of `two_gaussians`: (n, 1) -> (n,)."""
+    x = x.squeeze(-1)
+    return torch.logaddexp(math.log(0.4) + _normal(x, -2, 0.6), math.log(0.6) + _normal(x, 1.5, 1))
+
+
+def house_prices(n: int = 1000, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Made-up house prices in dollars, log-normal with log-mean 12 and log-deviation 0.5. Shape (n, 1).
+
+    The population has mean $184,421, median $162,755 and standard deviation $98,285.
+    """
+    return (12 + 0.5 * torch.randn(n, 1, generator=as_generator(seed), dtype=dtype)).exp()
+
+
+# --------------------------------------------------------------------------- two dimensions
+
+
+def two_moons(
+    n: int = 1000, noise: float = 0.05, seed: Seed = 0, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Two interleaved half circles with Gaussian noise of deviation `noise`. Shape (n, 2).
+
+    The set of scikit-learn's `make_moons`: the upper moon is centred on (0, 0), the lower on (1, 0.5).
+    """
+    generator = as_generator(seed)
+    angle = math.pi * torch.rand(n, generator=generator, dtype=dtype)
+    lower = torch.rand(n, generator=generator, dtype=dtype) < 0.5
+    moon = torch.stack(
+        [
+            torch.where(lower, 1 - angle.cos(), angle.cos()),
+            torch.where(lower, 0.5 - angle.sin(), angle.sin()),
+        ],
+        1,
+    )
+    return moon + noise * torch.randn(n, 2, generator=generator, dtype=dtype)
+
+
+def banana(n: int = 1024, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """x₂ ~ N(0, 2²), x₁ | x₂ ~ N(x₂²/4, 1): a bent Gaussian. Shape (n, 2). Entropy: BANANA_ENTROPY."""
+    noise = torch.randn(n, 2, generator=as_generator(seed), dtype=dtype)
+    x2 = 2 * noise[:, 1]
+    return torch.stack([x2**2 / 4 + noise[:, 0], x2], 1)
+
+
+def banana_log_prob(x: Tensor) -> Tensor:
+    """The exact log-density of `banana`: (n, 2) -> (n,)."""
+    x1, x2 = x.unbind(-1)
+    return _normal(x2, 0, 2) + _normal(x1, x2**2 / 4, 1)
+
+
+# A shear keeps volumes, so the entropy is that of the unbent Gaussian: 1 + log 2π + log 2.
+BANANA_ENTROPY = 1 + math.log(2 * math.pi) + math.log(2)
+
+
+def noisy_sine(n: int = 1000, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """x₂ ~ U(-3, 3), x₁ = sin x₂ + N(0, 0.1²). Shape (n, 2). Entropy: NOISY_SINE_ENTROPY."""
+    generator = as_generator(seed)
+    x2 = 6 * torch.rand(n, generator=generator, dtype=dtype) - 3
+    return torch.stack([x2.sin() + 0.1 * torch.randn(n, generator=generator, dtype=dtype), x2], 1)
+
+
+def noisy_sine_log_prob(x: Tensor) -> Tensor:
+    """The exact log-density of `noisy_sine`, -inf outside |x₂| ≤ 3: (n, 2) -> (n,)."""
+    x1, x2 = x.unbind(-1)
+    return torch.where(x2.abs() <= 3, _normal(x1, x2.sin(), 0.1) - math.log(6), -torch.inf)
+
+
+# H(x₂) + H(x₁ | x₂) = log 6 + ½ log(2πe · 0.1²) = 0.908 nats.
+NOISY_SINE_ENTROPY = math.log(6) + 0.5 * math.log(2 * math.pi * math.e * 0.01)
+
+
+def checkerboard(n: int = 1000, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Uniform on the 8 dark squares of a 4 × 4 board over [-4, 4]². Shape (n, 2). Entropy: log 32 = 3.466."""
+    generator = as_generator(seed)
+    column = torch.randint(4, (n,), generator=generator)
+    row = 2 * torch.randint(2, (n,), generator=generator) + column % 2
+    corner = 2 * torch.stack([column, row], 1).to(dtype) - 4
+    return corner + 2 * torch.rand(n, 2, generator=generator, dtype=dtype)
+
+
+CHECKERBOARD_ENTROPY = math.log(32)
+
+
+def spirals(n: int = 1000, noise: float = 0.1, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Two arms, 1.5 turns each, out to radius 3, with Gaussian noise of deviation `noise`. Shape (n, 2)."""
+    generator = as_generator(seed)
+    # The square root spreads the points evenly along the arm.
+    turn = torch.rand(n, generator=generator, dtype=dtype).sqrt()
+    sign = torch.where(torch.rand(n, generator=generator, dtype=dtype) < 0.5, -1, 1)
+    angle = 3 * math.pi * turn
+    arm = 3 * turn * sign * torch.stack([angle.cos(), angle.sin()])
+    return arm.T + noise * torch.randn(n, 2, generator=generator, dtype=dtype)
+
+
+def rings(n: int = 1000, noise: float = 0.08, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Three circles of radius 1, 2, 3, evenly covered, with Gaussian noise. Shape (n, 2)."""
+    generator = as_generator(seed)
+    chance = torch.rand(n, generator=generator, dtype=dtype)
+    radius = 1 + (chance > 1 / 6).to(dtype) + (chance > 1 / 2).to(dtype)
+    angle = 2 * math.pi * torch.rand(n, generator=generator, dtype=dtype)
+    circle = radius * torch.stack([angle.cos(), angle.sin()])
+    return circle.T + noise * torch.randn(n, 2, generator=generator, dtype=dtype)
+
+
+# The course's one target: every family is judged on it, so it has what separates them (two
+# modes, curvature, unequal widths) and what makes the judgement exact (a density in closed form).
+def shared_target(seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Split:
+    """Two facing crescents: 8,000 rows to train on, 2,000 to validate, 10,000 to test, each (n, 2).
+
+    Half the points have x₁ = -0.7 + 0.7 ε₁, x₂ = 1 - 0.9 (x₁ + 0.7)² + 0.2 ε₂; the other half are
+    drawn so and turned by 180°. `shared_target_log_prob` is exact, so the nats that a flow misses are
+    too: mean(shared_target_log_prob(test)) - mean(flow.log_prob(test)). Entropy: SHARED_TARGET_ENTROPY.
+    """
+    generator = as_generator(seed)
+    noise = torch.randn(20_000, 2, generator=generator, dtype=dtype)
+    sign = torch.where(torch.rand(20_000, 1, generator=generator, dtype=dtype) < 0.5, -1, 1)
+    bent = torch.stack([-0.7 + 0.7 * noise[:, 0], 1 - 0.9 * (0.7 * noise[:, 0]) ** 2 + 0.2 * noise[:, 1]], 1)
+    train, valid, test = (sign * bent).split([8_000, 2_000, 10_000])
+    return Split(train, valid, test)
+
+
+# By quadrature; the crescents overlap by a little, so there is no formula.
+SHARED_TARGET_ENTROPY = 1.489155
+
+
+def shared_target_log_prob(x: Tensor) -> Tensor:
+    """The exact log-density of `shared_target`: (n, 2) -> (n,)."""
+
+    def crescent(x1: Tensor, x2: Tensor) -> Tensor:
+        return _normal(x1, -0.7, 0.7) + _normal(x2, 1 - 0.9 * (x1 + 0.7) ** 2, 0.2)
+
+    x1, x2 = x.unbind(-1)
+    return torch.logaddexp(crescent(x1, x2), crescent(-x1, -x2)) - math.log(2)
+
+
+# --------------------------------------------------------------------------- energies
+
+
+def _wave(x1: Tensor) -> Tensor:
+    return torch.sin(math.pi * x1 / 2)
+
+
+def _wall(x1: Tensor) -> Tensor:
+    """Zero for |x₁| ≤ 4, then rising as a Gaussian's tail of deviation 0.4."""
+    return -0.5 * ((x1.abs() - 4).clamp_min(0) / 0.4) ** 2
+
+
+def _bell(x: Tensor, width: float) -> Tensor:
+    return -0.5 * (x / width) ** 2
+
+
+def energy_1(x: Tensor) -> Tensor:
+    """-U₁: a ring of radius 2 with two lobes. (n, 2) -> (n,)."""
+    x1 = x[..., 0]
+    return _bell(x.norm(dim=-1) - 2, 0.4) + torch.logaddexp(_bell(x1 - 2, 0.6), _bell(x1 + 2, 0.6))
+
+
+def energy_2(x: Tensor) -> Tensor:
+    """-U₂: a sine-shaped band. (n, 2) -> (n,)."""
+    x1, x2 = x.unbind(-1)
+    return _bell(x2 - _wave(x1), 0.4) + _wall(x1)
+
+
+def energy_3(x: Tensor) -> Tensor:
+    """-U₃: a sine-shaped band that splits and joins again. (n, 2) -> (n,)."""
+    x1, x2 = x.unbind(-1)
+    gap = 3 * _bell(x1 - 1, 0.6).exp()
+    above = x2 - _wave(x1)
+    return torch.logaddexp(_bell(above, 0.35), _bell(above + gap, 0.35)) + _wall(x1)
+
+
+def energy_4(x: Tensor) -> Tensor:
+    """-U₄: a sine-shaped band that forks. (n, 2) -> (n,)."""
+    x1, x2 = x.unbind(-1)
+    gap = 3 * torch.sigmoid((x1 - 1) / 0.3)
+    above = x2 - _wave(x1)
+    return torch.logaddexp(_bell(above, 0.4), _bell(above + gap, 0.35)) + _wall(x1)
+
+
+# The four test energies of Rezende & Mohamed (2015), table 1, as unnormalised log-densities -U(x).
+# U₂ to U₄ do not fall off along x₁, so no density belongs to them; the soft wall at |x₁| = 4, the
+# edge of the paper's figures, is ours.
+ENERGIES = {"U1": energy_1, "U2": energy_2, "U3": energy_3, "U4": energy_4}
+
+
+def log_integral(log_density, low: float = -8.0, high: float = 8.0, points: int = 1600) -> float:
+    """log ∫ exp(log_density(x)) dx over the square [low, high]², by the midpoint rule in float64.
+
+    For the four energies the answer is right to 1e-6.
+
+    Args:
+        log_density: (n, 2) -> (n,).
+    """
+    width = (high - low) / points
+    axis = low + width * (torch.arange(points, dtype=torch.float64) + 0.5)
+    rows = [log_density(torch.stack([axis, torch.full_like(axis, float(x2))], 1)) for x2 in axis]
+    return float(torch.stack(rows).logsumexp((0, 1)) + 2 * math.log(width))
+
+
+# --------------------------------------------------------------------------- measured tables
+
+
+def asset(*parts: str) -> Path:
+    """The path of a file under assets/.
+
+    Raises:
+        FileNotFoundError: it is not there; the message says what to do.
+    """
+    folder = Path(os.environ.get("FLOWLIB_ASSETS") or Path(__file__).resolve().parent.parent / "assets")
+    path = folder.joinpath(*parts)
+    if not path.exists():
+        raise FileNotFoundError(
+            f"expected {path}. The course's data lie in the folder `assets` of its repository: run from a "
+            "clone with flowlib installed in place (pip install -e .), or set FLOWLIB_ASSETS to that folder."
+        )
+    return path
+
+
+@functools.cache
+def _read_table(name: str) -> np.ndarray:
+    return np.loadtxt(asset("data", name), delimiter=",", skiprows=1)
+
+
+# Column: place in the file, rounding step, whether it is modelled as a logarithm.
+_AMES = {
+    "price": (0, 100.0, True),
+    "living_area": (1, 1.0, True),
+    "lot_area": (2, 1.0, True),
+    "year_built": (3, 1.0, False),
+    # The file gives a millionth of a degree (0.1 m), but flats in one house share a point: a geocode
+    # means the lot, so the step is 1e-4 degrees (about 10 m).
+    "longitude": (4, 1e-4, False),
+    "latitude": (5, 1e-4, False),
+}
+_DIAMONDS = {
+    "carat": (0, 0.01, True),
+    "depth": (1, 0.1, False),
+    "table": (2, 1.0, False),
+    "price": (3, 1.0, True),
+    "x": (4, 0.01, True),
+    "y": (5, 0.01, True),
+    "z": (6, 0.01, True),
+}
+
+
+def _table(rows: np.ndarray, layout: dict, columns: Sequence[str], seed: Seed, dtype: torch.dtype) -> Split:
+    unknown = [name for name in columns if name not in layout]
+    if unknown or not columns:
+        raise ValueError(f"expected columns among {', '.join(layout)}; got {list(columns)}")
+    places, steps, logs = zip(*(layout[name] for name in columns), strict=True)
+    generator = as_generator(seed)
+    x = torch.from_numpy(rows[:, list(places)])  # float64: a longitude's 1e-4 would drown in float32
+    train, valid, test = split_rows(len(x), generator)
+    x = dequantize(x, torch.tensor(steps, dtype=x.dtype), generator)
+    units = Standardizer.fit(x[train], logs)
+    z, _ = units.inverse(x)
+    return Split(*(z[part].to(dtype) for part in (train, valid, test)), tuple(columns), units.to(dtype))
+
+
+def ames_prices(dtype: torch.dtype = torch.float32) -> Tensor:
+    """The prices in dollars of 2,930 houses sold in Ames, Iowa, 2006–2010, as recorded. Shape (2930, 1).
+
+    Source: De Cock, 2011, "Ames, Iowa: Alternative to the Boston Housing Data", J. Stat. Education 19(3).
+    """
+    return torch.from_numpy(_read_table("ames.csv")[:, :1]).to(dtype)
+
+
+def ames(
+    columns: Sequence[str] = ("price", "living_area", "year_built", "longitude", "latitude"),
+    seed: Seed = 0,
+    dtype: torch.dtype = torch.float32,
+) -> Split:
+    """House sales in Ames, Iowa, ready for density estimation: Split of (2052, 5), (439, 5), (439, 5).
+
+    The columns (also "lot_area") are dequantized by one rounding step ($100, 1 square foot, 1 year,
+    1e-4 degrees), price and areas turned into logarithms, and all standardised by the training rows;
+    `split.units` leads back to dollars, square feet, years and degrees.
+
+    Raises:
+        ValueError: an unknown column.
+        FileNotFoundError: the data are not there.
+
+    Source: De Cock, 2011, as `ames_prices`.
+    """
+    return _table(_read_table("ames.csv"), _AMES, columns, seed, dtype)
+
+
+def diamonds(
+    columns: Sequence[str] = tuple(_DIAMONDS), seed: Seed = 0, dtype: torch.dtype = torch.float32
+) -> Split:
+    """53,920 round diamonds, 7-D: Split of (37744, 7), (8088, 7), (8088, 7).
+
+    carat, depth (%), table (%), price ($), and the sizes x, y, z (mm). Twenty rows whose x, y or z
+    is zero are recording errors and are dropped. Dequantized by one rounding step (0.01, 0.1, 1, 1,
+    0.01 three times); carat, price and the sizes are turned into logarithms; all standardised by
+    the training rows. `split.units` leads back.
+
+    Raises:
+        ValueError: an unknown column.
+        FileNotFoundError: the data are not there.
+
+    Source: the set `diamonds` of Wickham's ggplot2.
+    """
+    rows = _read_table("diamonds.csv.gz")
+    return _table(rows[(rows[:, 4:] > 0).all(1)], _DIAMONDS, columns, seed, dtype)
+
+
+# --------------------------------------------------------------------------- images
+
+
+DIGITS_LEVELS = 17
+
+
+def digits(seed: Seed = 0, dtype: torch.dtype = torch.float32) -> tuple[Split, Split]:
+    """1,797 handwritten digits: images with whole levels 0, 1, …, 16 as (n, 1, 8, 8), and labels 0–9 as (n,).
+
+    Returns:
+        images, labels: two Splits in the same order, of 1,259, 269 and 269 rows.
+
+    Source: Alpaydin & Kaynak, 1998, "Optical Recognition of Handwritten Digits", UCI repository; the
+    1,797 test images, as shipped with scikit-learn.
+    """
+    from sklearn.datasets import load_digits
+
+    pixels, classes = load_digits(return_X_y=True)
+    images = torch.from_numpy(pixels).to(dtype).view(-1, 1, 8, 8)
+    labels = torch.from_numpy(classes).long()
+    parts = split_rows(len(images), seed)
+    return Split(*(images[part] for part in parts)), Split(*(labels[part] for part in parts))
+
+
+PATCHES_LEVELS = 256
+
+
+def natural_patches(
+    n: int = 4000, size: int = 8, seed: Seed = 0, dtype: torch.dtype = torch.float32
+) -> Split:
+    """Colour patches cut at random from two photographs, whole levels 0–255: `n` to train on and n/4 twice.
+
+    Each is (n, 3, size, size). The parts come from different columns of the photographs (left 70%,
+    then 15%, then 15%), so no pixel is in two of them.
+
+    Source: the photographs `china.jpg` and `flower.jpg` that scikit-learn ships.
+    """
+    from sklearn.datasets import load_sample_images
+
+    photographs = torch.from_numpy(np.stack(load_sample_images().images)).permute(0, 3, 1, 2)
+    height, width = photographs.shape[2:]
+    if not 1 <= size <= int(0.15 * width):
+        raise ValueError(f"expected a patch size from 1 to {int(0.15 * width)}, got {size}")
+    generator = as_generator(seed)
+
+    def cut(count: int, left: int, right: int) -> Tensor:
+        which = torch.randint(2, (count, 1, 1), generator=generator)
+        top = torch.randint(height - size + 1, (count, 1, 1), generator=generator)
+        side = left + torch.randint(right - left - size + 1, (count, 1, 1), generator=generator)
+        offset = torch.arange(size)
+        patches = photographs[which, :, top + offset.view(1, -1, 1), side + offset.view(1, 1, -1)]
+        return patches.permute(0, 3, 1, 2).to(dtype).contiguous()
+
+    first, second = int(0.7 * width), int(0.85 * width)
+    return Split(cut(n, 0, first), cut(n // 4, first, second), cut(n // 4, second, width))
+
+
+def _normal(x: Tensor, mean: float | Tensor, deviation: float) -> Tensor:
+    """log N(x; mean, deviation²), elementwise."""
+    return -0.5 * ((x - mean) / deviation) ** 2 - math.log(deviation) - 0.5 * math.log(2 * math.pi)

@@ -139,7 +139,9 @@ def check_context(context: Tensor | None, size: int, batch: int, owner: object) 
     """Raise unless `context` has shape (batch, size), or is None when size is 0."""
     name = type(owner).__name__
     if size == 0 and context is not None:
-        raise ValueError(f"{name} was built without context (context=0), got one of shape {tuple(context.shape)}")
+        raise ValueError(
+            f"{name} was built without context (context=0), got one of shape {tuple(context.shape)}"
+        )
     if size > 0 and context is None:
         raise ValueError(f"{name} needs a context of shape ({batch}, {size}), got none: pass context=")
     if size > 0 and context.shape != (batch, size):
@@ -202,8 +204,13 @@ def find_root(
         converged = ((last_step <= small) | (high - low <= small)) & torch.isfinite(z) & torch.isfinite(goal)
     require(
         converged,
-        lambda: f"numerical inverse: {int((~converged).sum())} of {converged.numel()} elements did not "
-        "converge; check that the inputs are finite and inside the range of the map",
+        lambda: (
+            f"numerical inverse: {int((~converged).sum())} of {converged.numel()} elements did not "
+            "converge; check that the inputs are finite and inside the range of the map"
+        ),
     )
+    # The value stays the root found; only the gradient of a Newton step is added, because the step
+    # itself would divide rounding noise by a slope that may be tiny.
     value, slope = function(z)
-    return z - (value - target) / slope
+    residual = (value - value.detach()) - (target - goal)
+    return z - residual / slope.detach().clamp_min(torch.finfo(z.dtype).tiny)

@@ -1,0 +1,256 @@
+"""A flow: a bijection and a base distribution; and the named models of the course."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, constraints
+
+from flowlib.bijection import Bijection, Step, check_event, sum_event
+
+
+class StandardNormal(nn.Module):
+    """The base N(0, I) on tensors of shape (batch, *event_shape).
+
+    Written out rather than taken from torch.distributions, so that log_prob stays a few plain
+    tensor operations that any device and compiler can run.
+    """
+
+    def __init__(self, event_shape: tuple[int, ...]):
+        super().__init__()
+        self.event_shape = tuple(event_shape)
+        # Tells where and in which precision to draw; follows .to() and .double().
+        self.register_buffer("anchor", torch.zeros(()), persistent=False)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log-density in nats: (batch, *event) -> (batch,)."""
+        return -0.5 * sum_event(z * z) - 0.5 * math.log(2 * math.pi) * math.prod(self.event_shape)
+
+    def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        """n draws with standard deviation `temperature`, of shape (n, *event)."""
+        shape = (n, *self.event_shape)
+        noise = torch.randn(shape, dtype=self.anchor.dtype, device=self.anchor.device, generator=generator)
+        return noise if temperature == 1.0 else temperature * noise
+
+    def extra_repr(self) -> str:
+        return f"event_shape={self.event_shape}"
+
+
+class Base(nn.Module):
+    """Any torch.distributions object as a base: it moves with the flow and keeps to its support.
+
+    A batch of scalar distributions, Normal(zeros(2), ones(2)), is read as one event of shape (2,).
+    Outside the support the log-density is -inf rather than an error or a wrong number.
+    """
+
+    def __init__(self, distribution: Distribution):
+        super().__init__()
+        if not isinstance(distribution, Distribution):
+            raise TypeError(
+                f"a base must be a torch.distributions.Distribution, got {type(distribution).__name__}. "
+                "For a standard normal in D dimensions write StandardNormal((D,))."
+            )
+        if distribution.batch_shape:
+            distribution = Independent(distribution, len(distribution.batch_shape))
+        self.distribution = map_tensors(distribution, lambda tensor: tensor)
+        self.distribution._validate_args = False
+        self.event_shape = tuple(distribution.event_shape)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log-density in nats, -inf outside the support: (batch, *event) -> (batch,)."""
+        inside = self.distribution.support.check(z)
+        # Outside, a harmless point is scored instead, so that no NaN reaches the gradient.
+        each = inside.view(-1, *[1] * len(self.event_shape))
+        harmless = torch.where(each, z, self.interior_point().to(z.dtype))
+        return self.distribution.log_prob(harmless).masked_fill(~inside, -math.inf)
+
+    def interior_point(self) -> Tensor:
+        """A point inside the support: the mean, or 0 where there is none (a Cauchy, say)."""
+        return torch.nan_to_num(self.distribution.mean, nan=0.0)
+
+    def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        """n draws of shape (n, *event); a temperature other than 1 scales them about the mean."""
+        if temperature != 1.0 and not _is_real(self.distribution.support):
+            raise ValueError(
+                f"temperature={temperature} has no meaning for a base with bounded support "
+                f"({self.distribution}): use temperature=1.0, or a normal base"
+            )
+        draws = _draw(self.distribution, n, generator)
+        if temperature == 1.0:
+            return draws
+        centre = self.interior_point()
+        return centre + temperature * (draws - centre)
+
+    def _apply(self, function, recurse=True):
+        """Called by .to(), .double(), .cuda(): moves the distribution's tensors as well."""
+        self.distribution = map_tensors(self.distribution, function)
+        return super()._apply(function, recurse)
+
+    def extra_repr(self) -> str:
+        return str(self.distribution)
+
+
+def map_tensors(thing, function):
+    """A copy of a distribution with `function` applied to every tensor inside it."""
+    if isinstance(thing, Tensor):
+        return function(thing)
+    if isinstance(thing, (list, tuple)) and not isinstance(thing, torch.Size):
+        return type(thing)(map_tensors(item, function) for item in thing)
+    if isinstance(thing, (Distribution, torch.distributions.Transform)):
+        twin = copy.copy(thing)
+        for name, value in vars(thing).items():
+            if isinstance(value, (Tensor, list, tuple, Distribution, torch.distributions.Transform)):
+                twin.__dict__[name] = map_tensors(value, function)
+        return twin
+    return thing
+
+
+def _is_real(support) -> bool:
+    while isinstance(support, constraints.independent):
+        support = support.base_constraint
+    return support in (constraints.real, constraints.real_vector)
+
+
+def _draw(distribution: Distribution, n: int, generator: torch.Generator | None) -> Tensor:
+    draw = distribution.rsample if distribution.has_rsample else distribution.sample
+    if generator is None:
+        return draw((n,))
+    # torch.distributions takes no generator: seed the global one from it, for this draw alone.
+    seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
+    devices = [generator.device] if generator.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        return draw((n,))
+
+
+class Flow(nn.Module):
+    """A distribution: draw z from the base, return x = bijection(z).
+
+    log p(x) = log p_base(z) + log|det dz/dx| with z = bijection.inverse(x).
+
+    Args:
+        bijection: maps z to x; both of shape (batch, *event).
+        base: `StandardNormal(event_shape)`, or any torch.distributions object.
+
+    Source: Papamakarios et al., 2021, equations 3-6.
+    """
+
+    def __init__(self, bijection: Bijection, base: nn.Module | Distribution):
+        super().__init__()
+        if not isinstance(bijection, Bijection):
+            raise TypeError(
+                f"Flow needs a Bijection first, got {type(bijection).__name__}: Flow(bijection, base)"
+            )
+        self.bijection = bijection
+        self.base = base if isinstance(base, nn.Module) else Base(base)
+        self.event_shape = self.base.event_shape
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """Log-density of data in nats.
+
+        Args:
+            x: (batch, *event).
+            context: (batch, context), for conditional flows only.
+
+        Returns:
+            (batch,). Minus infinity where x has no counterpart in the base's support.
+
+        Raises:
+            ValueError: a wrong shape, a missing context, or x outside the bijection's domain.
+        """
+        check_event(x, self.event_shape, self)
+        z, log_det = self.bijection.inverse(x, context)
+        return self.base.log_prob(z) + log_det
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The same as `log_prob`, so that wrappers such as DistributedDataParallel work."""
+        return self.log_prob(x, context)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        n: int,
+        context: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """n draws, without gradients.
+
+        Args:
+            n: how many.
+            context: (n, context), or one row for all draws.
+            temperature: scale of the base noise; below 1 the samples keep to the dense regions.
+            generator: source of randomness, for draws that repeat.
+
+        Returns:
+            (n, *event).
+        """
+        z = self._sample_base(n, temperature, generator)
+        return self.bijection(z, _rows(context, n))[0]
+
+    def sample_with_log_prob(
+        self,
+        n: int,
+        context: Tensor | None = None,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """n draws and their log-density under the flow, with gradients, in one pass.
+
+        This is what variational inference needs: log p(x) = log p_base(z) - log|det dx/dz|.
+        The log-density is the flow's own, at temperature 1, whatever temperature drew the samples.
+
+        Returns:
+            (n, *event) and (n,).
+        """
+        z = self._sample_base(n, temperature, generator)
+        x, log_det = self.bijection(z, _rows(context, n))
+        return x, self.base.log_prob(z) - log_det
+
+    @torch.no_grad()
+    def trace(self, values: Tensor, context: Tensor | None = None, inverse: bool = False) -> list[Step]:
+        """Every stop on the way: from z to x, or from x to z with `inverse=True`.
+
+        Returns:
+            Steps of (name, value, log_det), the start included. `log_det` is the sum so far.
+        """
+        check_event(values, self.event_shape, self)
+        stops = [Step("x" if inverse else "z", values, values.new_zeros(len(values)))]
+        layers = list(self.bijection.steps())
+        for name, layer in reversed(layers) if inverse else layers:
+            before = stops[-1]
+            value, term = (layer.inverse if inverse else layer)(before.value, context)
+            stops.append(Step(name, value, before.log_det + term))
+        return stops
+
+    def _sample_base(self, n: int, temperature: float, generator: torch.Generator | None) -> Tensor:
+        if not isinstance(n, int) or n < 0:
+            raise ValueError(f"the number of samples must be a whole number >= 0, got {n!r}")
+        if not temperature >= 0:
+            raise ValueError(f"the temperature must be >= 0, got {temperature}")
+        return self.base.sample(n, temperature, generator)
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers an optimiser may change."""
+        return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+    def __repr__(self) -> str:
+        names = [name for name, _ in self.bijection.steps()]
+        shown = names if len(names) <= 12 else [*names[:5], f"... {len(names) - 10} more ...", *names[-5:]]
+        return (
+            f"{type(self).__name__}(event {self.event_shape}, {self.parameter_count:,} parameters)\n"
+            f"  base: {self.base}\n  z -> " + " -> ".join(shown) + " -> x"
+        )
+
+
+def _rows(context: Tensor | None, n: int) -> Tensor | None:
+    """One context row for each of n draws."""
+    if context is None:
+        return None
+    if context.dim() == 1:
+        context = context[None]
+    return context.expand(n, -1) if len(context) == 1 else context

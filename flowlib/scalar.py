@@ -1,0 +1,281 @@
+"""Monotone functions of one variable.
+
+They come in two forms. A `Transformer` takes its parameters from outside, one set for each
+element, so that coupling and autoregressive layers can hand them over. A bijection acts alone,
+the same way on every element.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from flowlib.bijection import Bijection, check_event, find_root, require, sum_event
+
+
+class Transformer(nn.Module):
+    """A monotone function of one variable whose parameters are given for each element.
+
+    `count` is the number of parameters an element needs. With z of shape (batch, *event), the
+    parameters have shape (batch, count, *event). Both directions return the new value and the
+    log-derivative, each of shape (batch, *event). Parameters of zero give the identity, or the
+    nearest thing to it, so that layers start close to doing nothing.
+
+    Source of the term: Papamakarios et al., 2021, section 3.1.
+    """
+
+    count: int
+
+    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """x and log dx/dz."""
+        raise NotImplementedError
+
+    def inverse(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """z and log dz/dx."""
+        raise NotImplementedError
+
+    def start(self, event_shape: tuple[int, ...]) -> Tensor:
+        """Parameters to start learning from, of shape (count, *event)."""
+        return torch.zeros(self.count, *event_shape)
+
+
+class AffineTransformer(Transformer):
+    """x = z * exp(log_scale) + shift, with |log_scale| < bound.
+
+    The bound keeps a net's wild guess from overflowing. Softsign rather than tanh, because it
+    saturates slowly and costs no transcendental function.
+
+    Args:
+        bound: the largest |log_scale|; the default lets a layer stretch at most 1000-fold.
+
+    Source: Dinh et al., 2017, "Density estimation using Real NVP", equations 7-8.
+    """
+
+    count = 2
+
+    def __init__(self, bound: float = math.log(1000.0)):
+        super().__init__()
+        self.bound = bound
+
+    def log_scale(self, raw: Tensor) -> Tensor:
+        return raw / (1 + raw.abs() / self.bound)
+
+    def forward(self, z, params):
+        shift, raw = params.unbind(1)
+        log_scale = self.log_scale(raw)
+        return z * log_scale.exp() + shift, log_scale
+
+    def inverse(self, x, params):
+        shift, raw = params.unbind(1)
+        log_scale = self.log_scale(raw)
+        return (x - shift) * (-log_scale).exp(), -log_scale
+
+
+class MixtureCDFTransformer(Transformer):
+    """x = sum_k w_k Phi((z - m_k) / s_k): the distribution function of a Gaussian mixture.
+
+    It maps the real line onto the open interval (0, 1). There is no formula for the inverse:
+    a root finder solves for z. Parameters: K logits of the weights, K means, K log-scales.
+
+    Raises:
+        ValueError: in `inverse`, for x outside (0, 1).
+
+    Source: Ho et al., 2019, "Flow++", section 3.2 (with normal instead of logistic components).
+    """
+
+    def __init__(self, components: int = 4, spread: float = 2.0):
+        super().__init__()
+        if components < 1:
+            raise ValueError(f"a mixture needs at least one component, got {components}")
+        self.components, self.spread = components, spread
+        self.count = 3 * components
+
+    def forward(self, z, params):
+        weight, mean, log_scale = self.unpack(params)
+        cdf, log_density = mixture(z, weight, mean, log_scale)
+        return open_interval(cdf), log_density
+
+    def inverse(self, x, params):
+        require((x > 0) & (x < 1), lambda: f"mixture CDF: the inverse needs 0 < x < 1, {span(x)}")
+        weight, mean, log_scale = self.unpack(params)
+        # Each component alone would put the quantile somewhere; the mixture's lies in between.
+        quantiles = mean + log_scale.exp() * torch.special.ndtri(x).unsqueeze(1)
+
+        def cdf_and_slope(z):
+            cdf, log_density = mixture(z, weight, mean, log_scale)
+            return cdf, log_density.exp()
+
+        z = find_root(cdf_and_slope, x, quantiles.amin(1), quantiles.amax(1))
+        return z, -mixture(z, weight, mean, log_scale)[1]
+
+    def unpack(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-weights, means and log-scales, each of shape (batch, K, *event)."""
+        logits, mean, log_scale = params.chunk(3, dim=1)
+        return logits.log_softmax(1), mean, log_scale.clamp(-7.0, 7.0)
+
+    def start(self, event_shape):
+        params = torch.zeros(3, self.components, *event_shape)
+        if self.components > 1:
+            means = torch.linspace(-self.spread, self.spread, self.components)
+            params[1] = means.view(-1, *[1] * len(event_shape))
+        return params.flatten(0, 1)
+
+
+def mixture(z: Tensor, log_weight: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Distribution function and log-density of a Gaussian mixture; components lie along dim 1."""
+    standard = (z.unsqueeze(1) - mean) * (-log_scale).exp()
+    cdf = (log_weight.exp() * torch.special.ndtr(standard)).sum(1)
+    log_normal = -0.5 * standard**2 - 0.5 * math.log(2 * math.pi) - log_scale
+    return cdf, torch.logsumexp(log_weight + log_normal, dim=1)
+
+
+def open_interval(u: Tensor) -> Tensor:
+    """Round to the nearest number strictly inside (0, 1): far out, a CDF rounds to 0 or 1."""
+    limits = torch.finfo(u.dtype)
+    return u.clamp(limits.tiny, 1 - limits.eps / 2)
+
+
+def span(values: Tensor) -> str:
+    """The range of a tensor in words, for error messages."""
+    return f"got values from {values.min().item():.6g} to {values.max().item():.6g}"
+
+
+class Elementwise(Bijection):
+    """One transformer with learned parameters for each element of the event.
+
+    Args:
+        transformer: the scalar function.
+        event_shape: shape of one data point; () for plain numbers.
+    """
+
+    def __init__(self, transformer: Transformer, event_shape: tuple[int, ...] = ()):
+        super().__init__()
+        self.transformer = transformer
+        self.event_shape = tuple(event_shape)
+        self.params = nn.Parameter(transformer.start(self.event_shape))
+
+    def forward(self, z, context=None):
+        check_event(z, self.event_shape, self)
+        x, log_derivative = self.transformer(z, self.params.expand(len(z), *self.params.shape))
+        return x, sum_event(log_derivative)
+
+    def inverse(self, x, context=None):
+        check_event(x, self.event_shape, self)
+        z, log_derivative = self.transformer.inverse(x, self.params.expand(len(x), *self.params.shape))
+        return z, sum_event(log_derivative)
+
+
+class MixtureCDF(Elementwise):
+    """The learned distribution function of a Gaussian mixture: the real line onto (0, 1).
+
+    `Inverse(MixtureCDF(4))` followed by nothing, on a base that lives on (0, 1), is a flow whose
+    density is a mixture seen through that base. The components can be read off for plots.
+
+    Args:
+        components: how many Gaussians.
+        event_shape: shape of one data point; () for plain numbers.
+        spread: the means start evenly between -spread and spread.
+    """
+
+    def __init__(self, components: int = 4, event_shape: tuple[int, ...] = (), spread: float = 2.0):
+        super().__init__(MixtureCDFTransformer(components, spread), event_shape)
+
+    def components(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights, means and standard deviations, each of shape (components, *event)."""
+        log_weight, mean, log_scale = self.transformer.unpack(self.params.detach()[None])
+        return log_weight[0].exp(), mean[0], log_scale[0].exp()
+
+
+class Affine(Bijection):
+    """x = scale * z + shift, elementwise; scale may be negative but not zero.
+
+    Args:
+        shift, scale: numbers, or tensors that broadcast to the event shape.
+        trainable: whether an optimiser may change them.
+
+    Raises:
+        ValueError: a scale is zero or not finite: then nothing can be undone.
+    """
+
+    def __init__(self, shift: Tensor | float = 0.0, scale: Tensor | float = 1.0, trainable: bool = False):
+        super().__init__()
+        shift, scale = _as_float(shift), _as_float(scale)
+        if not bool((torch.isfinite(scale) & (scale != 0)).all()):
+            raise ValueError(f"Affine needs a finite scale other than 0, got {scale.tolist()}")
+        self.shift = nn.Parameter(shift, requires_grad=trainable)
+        self.scale = nn.Parameter(scale, requires_grad=trainable)
+
+    def forward(self, z, context=None):
+        return self.scale * z + self.shift, self._log_det(z)
+
+    def inverse(self, x, context=None):
+        return (x - self.shift) / self.scale, -self._log_det(x)
+
+    def _log_det(self, values: Tensor) -> Tensor:
+        return sum_event(self.scale.abs().log().expand_as(values))
+
+
+def _as_float(value: Tensor | float) -> Tensor:
+    """A floating-point copy: a tensor keeps its precision, a number takes the default."""
+    if isinstance(value, Tensor):
+        return value.detach().clone() if value.is_floating_point() else value.to(torch.get_default_dtype())
+    return torch.tensor(value, dtype=torch.get_default_dtype())
+
+
+class Exp(Bijection):
+    """x = exp(z): the real line onto the positive numbers. `Inverse(Exp())` is the logarithm.
+
+    Raises:
+        ValueError: in `inverse`, for x <= 0.
+    """
+
+    def forward(self, z, context=None):
+        return z.exp(), sum_event(z)
+
+    def inverse(self, x, context=None):
+        require(x > 0, lambda: f"Exp: the inverse is a logarithm and needs x > 0, {span(x)}")
+        z = x.log()
+        return z, -sum_event(z)
+
+
+class Sigmoid(Bijection):
+    """x = 1 / (1 + exp(-z)): the real line onto (0, 1). `Inverse(Sigmoid())` is the logit.
+
+    Raises:
+        ValueError: in `inverse`, for x outside (0, 1).
+    """
+
+    def forward(self, z, context=None):
+        # log dx/dz = log x + log(1 - x), written so that neither end loses precision.
+        return open_interval(torch.sigmoid(z)), sum_event(F.logsigmoid(z) + F.logsigmoid(-z))
+
+    def inverse(self, x, context=None):
+        require((x > 0) & (x < 1), lambda: f"Sigmoid: the inverse needs 0 < x < 1, {span(x)}")
+        log_x, log_rest = x.log(), torch.log1p(-x)
+        return log_x - log_rest, -sum_event(log_x + log_rest)
+
+
+class LeakyReLU(Bijection):
+    """x = z for z >= 0 and slope * z below: invertible because no slope is zero.
+
+    Args:
+        slope: the slope below zero, positive.
+    """
+
+    def __init__(self, slope: float = 0.1):
+        super().__init__()
+        if not slope > 0:
+            raise ValueError(f"LeakyReLU needs a positive slope to be invertible, got {slope}")
+        self.slope = slope
+
+    def forward(self, z, context=None):
+        return torch.where(z < 0, self.slope * z, z), self._log_det(z)
+
+    def inverse(self, x, context=None):
+        return torch.where(x < 0, x / self.slope, x), -self._log_det(x)
+
+    def _log_det(self, values: Tensor) -> Tensor:
+        return sum_event((values < 0).to(values.dtype) * math.log(self.slope))

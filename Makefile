@@ -1,0 +1,70 @@
+# The commands of the course. The first one you run sets up .venv; that takes a few minutes, once.
+#
+#   make lab      open lesson 1 in JupyterLab
+#   make grade    grade a sample class and print the table of marks
+#   make test     run every check (make test-lesson L=03 for one lesson)
+#   make bench    measure flowlib against its peers
+#   make soak     the checks that take long
+#   make site     build the course as web pages
+#   make doctor   say what is missing on this machine, and how to mend it
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+L ?= 01
+
+.PHONY: help lab grade test test-lesson bench soak site doctor clean
+help:
+	@sed -n 's/^#   //p' Makefile
+
+lab: .venv/course.stamp
+	@$(BIN)/flowcourse lab
+
+grade: .venv/course.stamp
+	@$(BIN)/flowcourse sample-class 01
+
+doctor: .venv/course.stamp
+	@$(BIN)/flowcourse doctor
+
+test: .venv/all.stamp
+	@$(BIN)/python -m tests.run
+
+test-lesson: .venv/all.stamp
+	@$(BIN)/python -m tests.run --lesson $(L)
+
+soak: .venv/all.stamp
+	@$(BIN)/python -m tests.run --soak
+
+bench: .venv/all.stamp
+	@$(BIN)/python -m tests.benchmarks
+
+site: .venv/all.stamp
+	@$(BIN)/flowcourse site
+
+# A stamp older than these files means that the environment must be brought up to date.
+.venv/course.stamp: pyproject.toml constraints.txt | .venv
+	@echo "Installing the course into .venv (a few minutes the first time) ..."
+	@$(PIP) -e '.[course]'
+	@touch $@
+
+.venv/all.stamp: .venv/course.stamp
+	@echo "Installing what the checks need into .venv ..."
+	@$(PIP) -e '.[course,cluster,bench,dev,site]'
+	@touch $@
+
+.venv:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "The course needs Python 3.11 or newer; found: $$(python3 --version 2>&1 || true)"; \
+		echo "Install it from https://www.python.org/downloads/, or name one: make PYTHON=/path/to/python3.11"; \
+		exit 1; fi
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "The course needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)"; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo "$(PYTHON) could not make a virtual environment."; \
+		echo "On Debian or Ubuntu: sudo apt install python3-venv. Then run make again."; exit 1; }
+
+clean:
+	rm -rf .build .venv

@@ -1,0 +1,56 @@
+"""Where the pieces of the course lie, and how its commands speak of what went wrong."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+
+class CourseError(Exception):
+    """Something that the user can mend; the message says how. Commands print it and end with code 1."""
+
+
+def course_root(start: str | Path | None = None) -> Path:
+    """The folder of the course: the nearest one, from `start` upwards, that holds its nbgrader_config.py.
+
+    Raises:
+        CourseError: neither `start` nor this package lies in the course.
+    """
+    start = Path(start or Path.cwd()).resolve()
+    package = Path(__file__).resolve().parents[2]
+    for folder in [start, *start.parents, package]:
+        if (folder / "nbgrader_config.py").is_file() and (folder / "solutions").is_dir():
+            return folder
+    raise CourseError(f"{start} is not inside the course. Change to the folder that holds its README.md.")
+
+
+def lesson_names(root: Path) -> list[str]:
+    """The lessons that exist, in order: 01_change_of_variables, ..."""
+    folders = {
+        path.name
+        for parent in (root / "lessons", root / "solutions")
+        if parent.is_dir()
+        for path in parent.iterdir()
+        if path.is_dir() and re.match(r"\d\d_", path.name) and any(path.glob("*.ipynb"))
+    }
+    return sorted(folders)
+
+
+def lesson_name(root: Path, wanted: str) -> str:
+    """The full name of a lesson that somebody calls 3, 03, 03_planar or 03_planar_flows.
+
+    Raises:
+        CourseError: there is no such lesson; the message names those that exist.
+    """
+    names = lesson_names(root)
+    wanted = wanted.strip().rstrip("/").removeprefix("lessons/").removeprefix("solutions/")
+    if wanted.isdigit():
+        wanted = f"{int(wanted):02d}_"
+    found = [name for name in names if name.startswith(wanted)] if wanted else []
+    if len(found) == 1 or wanted in found:
+        return wanted if wanted in found else found[0]
+    close = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
+    hint = f" Did you mean {close[0]}?" if close else ""
+    have = ", ".join(names) or "none yet"
+    raise CourseError(f"There is no lesson {wanted.rstrip('_')!r}.{hint} Lessons: {have}.")

@@ -1,0 +1,225 @@
+"""Linear layers: an LU-factored matrix, permutations, and a normalisation that starts from the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from flowlib.bijection import Bijection, check_event
+
+
+class Linear(Bijection):
+    """x = W z + b with W = P L U, which cannot become singular.
+
+    P is a fixed permutation, L is lower triangular with ones on its diagonal, and U is upper
+    triangular with diagonal sign * exp(log_diagonal), the signs fixed. So
+
+        log|det W| = sum(log_diagonal),
+
+    in O(D) instead of O(D^3), and the inverse is two triangular solves, O(D^2) per point. The
+    layer starts as the identity.
+
+    Source: Kingma & Dhariwal, 2018, "Glow", section 3.2; Oliva et al., 2018, "Transformation
+    Autoregressive Networks".
+
+    Args:
+        dim: D. Shapes are (batch, D) in and out; log-determinants are (batch,).
+        bias: whether b is learned or left out.
+    """
+
+    def __init__(self, dim: int, bias: bool = True):
+        super().__init__()
+        if dim < 1:
+            raise ValueError(f"{type(self).__name__} needs dim >= 1, got {dim}")
+        self.dim = dim
+        self.lower = nn.Parameter(torch.zeros(dim, dim))  # only what lies below the diagonal is used
+        self.upper = nn.Parameter(torch.zeros(dim, dim))  # only what lies above the diagonal is used
+        self.log_diagonal = nn.Parameter(torch.zeros(dim))
+        self.bias = nn.Parameter(torch.zeros(dim)) if bias else None
+        self.register_buffer("sign", torch.ones(dim))
+        self.register_buffer("order", torch.arange(dim))  # row i of W is row order[i] of L U
+        self.register_buffer("back", torch.arange(dim))
+
+    @classmethod
+    def from_matrix(cls, matrix: Tensor, bias: Tensor | None = None) -> Linear:
+        """The layer whose W is `matrix`, (D, D), and whose b is `bias`, (D,), or zero.
+
+        Raises:
+            ValueError: the matrix is not square, or is singular.
+        """
+        if matrix.dim() != 2 or matrix.shape[0] != matrix.shape[1]:
+            raise ValueError(f"expected a square matrix, got shape {tuple(matrix.shape)}")
+        matrix = matrix.detach()
+        layer = cls(matrix.shape[0]).to(matrix.device, matrix.dtype)
+        permutation, lower, upper = torch.linalg.lu(matrix)
+        diagonal = upper.diagonal()
+        smallest = torch.finfo(matrix.dtype).eps * float(matrix.abs().max())
+        if not float(diagonal.abs().min()) > smallest:
+            raise ValueError("the matrix is singular: a linear flow needs an invertible one")
+        with torch.no_grad():
+            layer.lower.copy_(lower.tril(-1))
+            layer.upper.copy_(upper.triu(1))
+            layer.log_diagonal.copy_(diagonal.abs().log())
+            layer.sign.copy_(diagonal.sign())
+            layer.order.copy_(permutation.argmax(1))  # P[i, order[i]] = 1
+            layer.back.copy_(layer.order.argsort())
+            if bias is not None:
+                layer.bias.copy_(bias)
+        return layer
+
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """L and U, each (D, D)."""
+        identity = torch.eye(self.dim, dtype=self.lower.dtype, device=self.lower.device)
+        diagonal = self.sign * self.log_diagonal.exp()
+        return self.lower.tril(-1) + identity, self.upper.triu(1) + diagonal.diag()
+
+    def weight(self) -> Tensor:
+        """W = P L U, (D, D)."""
+        lower, upper = self.factors()
+        return (lower @ upper).index_select(0, self.order)
+
+    def forward(self, z, context=None):
+        check_event(z, (self.dim,), self)
+        lower, upper = self.factors()
+        x = (z @ upper.T @ lower.T).index_select(1, self.order)
+        x = x if self.bias is None else x + self.bias
+        return x, self.log_diagonal.sum().expand(len(z))
+
+    def inverse(self, x, context=None):
+        check_event(x, (self.dim,), self)
+        lower, upper = self.factors()
+        z = x if self.bias is None else x - self.bias
+        z = z.index_select(1, self.back).T  # the solver wants points as columns
+        z = torch.linalg.solve_triangular(lower, z, upper=False, unitriangular=True)
+        z = torch.linalg.solve_triangular(upper, z, upper=True).T
+        return z, -self.log_diagonal.sum().expand(len(x))
+
+    def extra_repr(self) -> str:
+        return f"{self.dim}, bias={self.bias is not None}"
+
+
+class Permutation(Bijection):
+    """x_i = z_order[i]: the coordinates (or the channels of an image) in another order; log-det 0.
+
+    Args:
+        order: a permutation of 0 ... D-1. `Permutation.reverse(D)` and `Permutation.random(D)` make
+            the usual ones. Shapes are (batch, D) or (batch, D, height, width).
+
+    Raises:
+        ValueError: `order` is not a permutation.
+    """
+
+    def __init__(self, order: Sequence[int] | Tensor):
+        super().__init__()
+        order = torch.as_tensor(order, dtype=torch.long)
+        if order.dim() != 1 or not torch.equal(
+            order.sort().values, torch.arange(len(order)).to(order.device)
+        ):
+            raise ValueError(f"expected each of 0 ... D-1 exactly once, got {order.tolist()}")
+        self.register_buffer("order", order)
+        self.register_buffer("back", order.argsort())
+
+    @classmethod
+    def reverse(cls, dim: int) -> Permutation:
+        """The last coordinate first."""
+        return cls(torch.arange(dim - 1, -1, -1))
+
+    @classmethod
+    def random(cls, dim: int, generator: torch.Generator | None = None) -> Permutation:
+        """An order drawn once, when the layer is made; it is saved with the layer."""
+        return cls(torch.randperm(dim, generator=generator))
+
+    def forward(self, z, context=None):
+        check_event(z, (len(self.order), *z.shape[2:]), self)
+        return z.index_select(1, self.order), z.new_zeros(len(z))
+
+    def inverse(self, x, context=None):
+        check_event(x, (len(self.order), *x.shape[2:]), self)
+        return x.index_select(1, self.back), x.new_zeros(len(x))
+
+    def extra_repr(self) -> str:
+        order = self.order.tolist()
+        return str(order if len(order) <= 16 else f"{len(order)} coordinates")
+
+
+class ActNorm(Bijection):
+    """x = exp(log_scale) z + shift, per coordinate (or per channel of an image), started from data.
+
+    The first batch that `inverse` sees in training mode sets shift to its mean and scale to its
+    standard deviation, so that the z it returns have mean 0 and variance 1. After that both are
+    ordinary parameters. The flag `initialised` is saved and loaded with them, so a loaded layer
+    does not start again.
+
+    Only `inverse` carries data, so only `inverse` initialises. Before that, and in evaluation mode,
+    the layer is the identity in both directions: sampling from an untrained flow shows the untrained
+    flow, and does not fix the scale to that of noise. To normalise on the way forward, write
+    `Inverse(ActNorm(D))`.
+
+    A coordinate that is constant over the first batch keeps scale 1. Under torch.distributed the
+    statistics are those of the batches of all processes together.
+
+    Source: Kingma & Dhariwal, 2018, "Glow", section 3.1.
+
+    Args:
+        dim: D, the number of coordinates or of channels. Shapes are (batch, D) or
+            (batch, D, height, width). log|det dx/dz| = height * width * sum(log_scale), (batch,).
+    """
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.dim = dim
+        self.log_scale = nn.Parameter(torch.zeros(dim))
+        self.shift = nn.Parameter(torch.zeros(dim))
+        self.register_buffer("initialised", torch.tensor(False))
+        # The same flag for Python, because reading a tensor would make a GPU wait at every call.
+        self._initialised = False
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        if prefix + "initialised" in state_dict:
+            self._initialised = bool(state_dict[prefix + "initialised"])
+
+    @torch.no_grad()
+    def initialise(self, x: Tensor) -> None:
+        """Set scale and shift from x, (batch, D, ...), whatever they were before."""
+        over = [axis for axis in range(x.dim()) if axis != 1]
+        mean = _mean_over_processes(x.mean(over))
+        variance = _mean_over_processes((x - _per_channel(mean, x)).square().mean(over))
+        rounding = (16 * torch.finfo(x.dtype).eps * mean).square()
+        scale = torch.where(variance > rounding, variance, 1.0).sqrt()
+        self.shift.copy_(mean)
+        self.log_scale.copy_(scale.log())
+        self.initialised.fill_(True)
+        self._initialised = True
+
+    def forward(self, z, context=None):
+        check_event(z, (self.dim, *z.shape[2:]), self)
+        log_scale = self.log_scale
+        x = z * _per_channel(log_scale.exp(), z) + _per_channel(self.shift, z)
+        return x, (log_scale.sum() * math.prod(z.shape[2:])).expand(len(z))
+
+    def inverse(self, x, context=None):
+        check_event(x, (self.dim, *x.shape[2:]), self)
+        if self.training and not self._initialised:
+            self.initialise(x)
+        log_scale = self.log_scale
+        z = (x - _per_channel(self.shift, x)) * _per_channel((-log_scale).exp(), x)
+        return z, (-log_scale.sum() * math.prod(x.shape[2:])).expand(len(x))
+
+    def extra_repr(self) -> str:
+        return f"{self.dim}, initialised={self._initialised}"
+
+
+def _per_channel(values: Tensor, like: Tensor) -> Tensor:
+    """(D,) -> (D, 1, ..., 1), to meet (batch, D, ...)."""
+    return values.view(-1, *[1] * (like.dim() - 2))
+
+
+def _mean_over_processes(values: Tensor) -> Tensor:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(values)
+        values = values / torch.distributed.get_world_size()
+    return values

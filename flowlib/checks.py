@@ -1,0 +1,862 @@
+"""The laws that every flow obeys, and what is probably wrong when one is broken.
+
+Each check takes a `Bijection`, a `Flow`, or plain functions, returns nothing when the law holds
+and raises `LawBroken` (an AssertionError) when it does not. The message compares the numbers
+with the usual suspects and names the mistake that fits.
+
+A plain function follows the contract of the course: `forward(z)` returns x and log|det dx/dz|,
+`inverse(x)` returns z and log|det dz/dx|; tensors of shape (batch, *event), log-dets (batch,).
+Where autograd cannot follow a function, derivatives are taken by central differences.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor, nn
+
+from flowlib.bijection import Bijection, Chain
+from flowlib.flow import Flow, StandardNormal
+
+
+class LawBroken(AssertionError):  # noqa: N818 - a law is broken, not a program
+    """A law does not hold; the message says which, by how much, and what is likely wrong."""
+
+
+# --- the laws ------------------------------------------------------------------------------
+
+
+def check_inverse(forward, inverse=None, z: Tensor | None = None, *, context=None, tolerance=None) -> None:
+    """The inverse undoes forward, forward undoes the inverse, and their log-dets cancel.
+
+    Args:
+        forward: a Bijection, a Flow, or a function z -> (x, log_det).
+        inverse: the function x -> (z, log_det); not needed for a Bijection or Flow.
+        z: points to try, (batch, *event); standard normal draws when the event shape is known.
+        context: (batch, context) for conditional maps.
+        tolerance: largest absolute error allowed, relative to 1 + |z|; by default 1e-4 in
+            float32 and 1e-8 in float64.
+
+    Raises:
+        LawBroken: with the likely mistake.
+    """
+    law, subject = "check_inverse", forward
+    forward, inverse, z = _directions(forward, inverse, z)
+    x, log_det = _call(forward, z, context, "forward", law)
+    z_again, log_det_inverse = _call(inverse, x, context, "inverse", law)
+    tolerance = tolerance or _tolerance(z)
+    if not _close(z_again, z, tolerance):
+        suspects = {
+            "the inverse returns its input unchanged: it undoes nothing": x,
+            "the inverse is the forward map again: it repeats the step instead of undoing it": _quiet(
+                forward, x, context
+            ),
+            "a sign is flipped in the inverse: it returns -z": -z,
+            **_chain_suspects(subject, z, x, context),
+        }
+        raise _broken(
+            law,
+            f"inverse(forward(z)) is not z{_where(z_again, z, tolerance)}",
+            _diagnose(z_again, suspects, tolerance) or _partial(z_again, z, tolerance),
+        )
+    if not _close(log_det_inverse, -log_det, 10 * tolerance):
+        suspects = {
+            "both directions return the same number; the inverse's must be minus the forward's": log_det,
+            "the inverse returns no log-determinant (zero)": torch.zeros_like(log_det),
+        }
+        raise _broken(
+            law,
+            f"the log-determinants of the two directions do not cancel: {_first(log_det)} forward and "
+            f"{_first(log_det_inverse)} back at the same point",
+            _diagnose(log_det_inverse, suspects, 10 * tolerance)
+            or "check each direction by itself with check_log_det",
+        )
+
+
+def check_log_det(
+    forward, z: Tensor | None = None, *, context=None, tolerance=None, direction: str = "forward"
+) -> None:
+    """The log-determinant equals log|det J|, J the Jacobian of the map itself.
+
+    The Jacobian comes from autograd in float64, or from central differences where autograd does
+    not reach.
+
+    Args:
+        forward: a Bijection, a Flow, or a function point -> (value, log_det).
+        z: points to try, (batch, *event).
+        context: (batch, context) for conditional maps.
+        tolerance: largest absolute error; by default 1e-8 with autograd, 1e-5 with differences.
+        direction: "forward" or "inverse": which direction of a Bijection to check.
+
+    Raises:
+        LawBroken: with the likely mistake.
+    """
+    law = "check_log_det"
+    map_, z, context = _in_double(forward, z, context, direction)
+    x, log_det = _call(map_, z, context, direction, law)
+    jacobian, exact = _jacobian(map_, z, context)
+    sign, true = torch.linalg.slogdet(jacobian)
+    tolerance = tolerance or (1e-8 if exact and x.dtype == torch.float64 else 1e-5)
+    if x.dtype != torch.float64:
+        tolerance = max(tolerance, 1e-3)
+    if bool((sign == 0).any()):
+        raise _broken(law, "the map is not invertible: its Jacobian has determinant 0 at a point tried", None)
+    if _close(log_det, true, tolerance):
+        return
+    raise _broken(
+        law,
+        f"{direction} returns log_det = {_first(log_det)} at the first point, but log|det J| = {_first(true)}",
+        _diagnose(log_det, _log_det_suspects(true, jacobian, z, x, map_, context), tolerance),
+    )
+
+
+def check_triangular(
+    forward, z: Tensor | None = None, *, context=None, order=None, strict: bool = False
+) -> None:
+    """Output i depends on inputs up to i only (strictly before i with `strict`).
+
+    Args:
+        forward: a Bijection, or a function z -> (x, log_det) or z -> x, on vectors (batch, D).
+        z: points to try, (batch, D).
+        order: position of each variable in the ordering; 0 ... D-1 by default.
+        strict: forbid the diagonal too, as for the net inside an autoregressive layer: its
+            output i must not see input i.
+
+    Raises:
+        LawBroken: naming an output and an input that it must not see.
+    """
+    map_, z, context = _in_double(forward, z, context, "forward")
+    jacobian, _ = _jacobian(map_, z, context)
+    size = jacobian.shape[-1]
+    if jacobian.shape[-2] % size:
+        raise _broken(
+            "check_triangular",
+            f"{jacobian.shape[-2]} outputs for {size} inputs: expected one or more whole sets of {size}",
+            None,
+        )
+    order = torch.arange(size) if order is None else torch.as_tensor(order)
+    seen = (jacobian.abs() > 1e-9).any(0).view(-1, size, size).any(0)
+    later = order[None, :] >= order[:, None] if strict else order[None, :] > order[:, None]
+    wrong = seen & later
+    if not bool(wrong.any()):
+        return
+    own = wrong.diagonal().any() and not bool((wrong & ~torch.eye(size, dtype=torch.bool)).any())
+    output, input_ = wrong.nonzero()[0].tolist()
+    guess = None
+    if own:
+        guess = "an output sees its own input: the last mask uses <= where < belongs"
+    elif bool((seen & (order[None, :] < order[:, None])).logical_not().all()):
+        guess = "the order is reversed: the mask is transposed"
+    elif bool(wrong.sum() == later.sum()):
+        guess = "nothing is masked: every output sees every input"
+    raise _broken(
+        "check_triangular", f"output {output} depends on input {input_}, which it must not see", guess
+    )
+
+
+def check_normalized(
+    log_prob,
+    low=None,
+    high=None,
+    *,
+    dim: int | None = None,
+    context=None,
+    points: int | None = None,
+    tolerance: float = 5e-3,
+    batch: int = 65536,
+) -> None:
+    """The density integrates to 1 over a box: by the trapezoidal rule in 1-D, on a grid in 2-D.
+
+    Args:
+        log_prob: a Flow, or a function x -> log-density (batch,) in nats.
+        low, high: the box, numbers or one per coordinate; -12 and 12 by default. It must hold
+            nearly all of the mass and lie in the domain.
+        dim: 0 for plain numbers (batch,), 1 for (batch, 1), 2 for (batch, 2); read from a Flow.
+        context: one row (1, context) for conditional flows.
+        points: grid points per axis.
+        tolerance: how far from 1 the mass may be.
+
+    Raises:
+        LawBroken: with the mass found and the constant that explains it, if one does.
+    """
+    flow = log_prob if isinstance(log_prob, Flow) else None
+    function = flow.log_prob if flow is not None else log_prob
+    if dim is None:
+        dim = sum(flow.event_shape) if flow is not None else 0
+    if dim not in (0, 1, 2):
+        raise ValueError(f"check_normalized integrates in 1 or 2 dimensions, got {dim}: use check_log_det")
+    grid, weights = _grid(dim, -12.0 if low is None else low, 12.0 if high is None else high, points)
+    dtype = _dtype_of(flow) if flow is not None else torch.float64
+    grid = grid.to(device=_device_of(flow), dtype=dtype)
+
+    def mass_of(density: Callable) -> float:
+        total = 0.0
+        for part, weight in zip(grid.split(batch), weights.split(batch), strict=True):
+            rows = None if context is None else context.expand(len(part), -1)
+            with torch.no_grad():
+                values = torch.as_tensor(density(part, rows) if rows is not None else density(part))
+            if values.shape != (len(part),):
+                raise _broken(
+                    "check_normalized",
+                    f"log_prob returned shape {tuple(values.shape)}, expected ({len(part)},)",
+                    "the terms of one point were not summed, or were summed over the batch",
+                )
+            total += float((values.double().cpu().exp() * weight).sum())
+        return total
+
+    mass = mass_of(function)
+    if abs(mass - 1) <= tolerance:
+        return
+    size = max(dim, 1)
+    suspects = {
+        "the constant -(D/2) log 2 pi is missing from the base's log-density": (2 * math.pi) ** (size / 2),
+        "the constant -(D/2) log 2 pi is counted twice": (2 * math.pi) ** (-size / 2),
+        "the 1/2 in the exponent of the normal density is lost": 2 ** (-size / 2),
+    }
+    guess = next((name for name, value in suspects.items() if abs(mass / value - 1) < 2 * tolerance), None)
+    if guess is None and flow is not None:
+        for name, density in _density_suspects(flow).items():
+            if abs(mass_of(density) - 1) <= tolerance:
+                guess = name
+                break
+    if guess is None:
+        guess = (
+            "a sign or factor in the log-determinant: with too much mass, a loss can fall for ever"
+            if mass > 1
+            else "a sign or factor in the log-determinant, or the box is too small for the density"
+        )
+    raise _broken("check_normalized", f"the density integrates to {mass:.4g}, not to 1", guess)
+
+
+def check_samples(
+    sample, log_prob=None, *, n: int = 4000, low=None, high=None, context=None, generator=None, level=1e-4
+) -> None:
+    """Samples follow the density.
+
+    For a Flow with a normal base, samples are carried back to the base, where every coordinate
+    and the squared radius must follow their known laws (Kolmogorov-Smirnov tests). For plain
+    functions in one dimension, the samples' distribution is held against the integrated density.
+
+    Args:
+        sample: a Flow, or a function n -> samples (n,).
+        log_prob: the function x -> log-density, when `sample` is a function.
+        n: how many samples.
+        low, high: the interval that holds the mass, for plain functions; -12 and 12 by default.
+        level: significance level of each test.
+
+    Raises:
+        LawBroken: with the likely mistake.
+    """
+    if isinstance(sample, Flow):
+        flow = sample
+        generator = generator or torch.Generator(device=_device_of(flow)).manual_seed(0)
+        rows = None if context is None else context.expand(n, -1)
+        x = flow.sample(n, context=rows, generator=generator)
+        with torch.no_grad():
+            z = flow.bijection.inverse(x, rows)[0]
+            worst = _base_p_value(flow, z)
+            if worst >= level:
+                return
+            guess = None
+            candidates = _sampler_suspects(flow, x, rows)
+            for name, candidate in candidates.items():
+                if candidate is not None and _base_p_value(flow, candidate) >= level:
+                    guess = name
+                    break
+        raise _broken(
+            "check_samples",
+            f"samples carried back to the base do not follow it (p = {worst:.1e})",
+            guess
+            or "the sampler and the density use different maps: check the order and direction of the layers",
+        )
+    grid, weights = _grid(0, -12.0 if low is None else low, 12.0 if high is None else high, None)
+    density = torch.as_tensor(log_prob(grid)).detach().double().exp()
+    cumulative = torch.cumsum(density * weights, 0)
+    cumulative = cumulative / cumulative[-1]
+    draws = np.asarray(torch.as_tensor(sample(n)).detach().double().cpu()).reshape(-1)
+    if not np.isfinite(draws).all():
+        raise _broken("check_samples", "some samples are not finite", None)
+    p_value = stats.kstest(draws, lambda v: np.interp(v, grid.numpy(), cumulative.numpy())).pvalue
+    if p_value < level:
+        mean = float((grid * density * weights).sum() / (density * weights).sum())
+        spread = float((((grid - mean) ** 2) * density * weights).sum() / (density * weights).sum()) ** 0.5
+        raise _broken(
+            "check_samples",
+            f"samples have mean {draws.mean():.4g} and standard deviation {draws.std():.4g}; "
+            f"the density has {mean:.4g} and {spread:.4g}",
+            "noise was pushed through the normalising direction (x -> z) instead of the generating one"
+            if draws.std() < 0.9 * spread or draws.std() > 1.1 * spread
+            else "the sampler and the density use different maps",
+        )
+
+
+def check_gradients(subject, x: Tensor | None = None, *, context=None, parameters=True) -> None:
+    """Likelihood reaches every parameter with a finite gradient, and the input too.
+
+    Args:
+        subject: a Flow or a Bijection.
+        x: data (batch, *event); made by the model itself when not given.
+        parameters: whether parameters that receive no gradient break the law.
+
+    Raises:
+        LawBroken: naming the parameters without a gradient, or with one that is not finite.
+    """
+    flow = subject if isinstance(subject, Flow) else None
+    module = copy.deepcopy(subject)
+    if flow is None:
+        flow = Flow(module, StandardNormal(_event_shape(subject, x)).to(_dtype_of(module)))
+    else:
+        flow = module
+    if x is None:
+        rows = 16
+        x = flow.sample(
+            rows, context=context, generator=torch.Generator(device=_device_of(flow)).manual_seed(0)
+        )
+    x = x.detach().clone().requires_grad_()
+    flow.zero_grad()
+    loss = -flow.log_prob(x, context).mean()
+    if not loss.requires_grad:
+        raise _broken(
+            "check_gradients", "log_prob is cut off from its input", "a detach() or .data on the way"
+        )
+    loss.backward()
+    learned = {name: p for name, p in flow.named_parameters() if p.requires_grad}
+    bad = [
+        name for name, p in learned.items() if p.grad is not None and not bool(torch.isfinite(p.grad).all())
+    ]
+    if bad or not bool(torch.isfinite(x.grad).all()):
+        raise _broken(
+            "check_gradients", f"the gradient is not finite for: {', '.join(bad) or 'the input'}", None
+        )
+    silent = [name for name, p in learned.items() if p.grad is None]
+    if parameters and silent:
+        raise _broken(
+            "check_gradients",
+            f"no gradient reaches {len(silent)} of {len(learned)} parameters, first {silent[0]}",
+            "a state is detached on the way, or a layer is built and never used",
+        )
+
+
+def check_dtype_device(subject, x: Tensor | None = None, *, context=None) -> None:
+    """Float32 stays float32, float64 stays float64, and everything stays on its device.
+
+    Args:
+        subject: a Bijection or a Flow.
+        x: points (batch, *event) to start from.
+
+    Raises:
+        LawBroken: naming the direction, the expected and the returned type or device.
+    """
+    for dtype in (torch.float32, torch.float64):
+        module = copy.deepcopy(subject).to(dtype)
+        forward, inverse, points = _directions(module, None, x)
+        points = points.to(dtype)
+        rows = None if context is None else context.to(dtype)
+        with torch.no_grad():
+            there, log_det = _call(forward, points, rows, "forward", "check_dtype_device")
+            back, log_det_back = _call(inverse, there, rows, "inverse", "check_dtype_device")
+        results = {
+            "forward's value": there,
+            "forward's log_det": log_det,
+            "the inverse's value": back,
+            "the inverse's log_det": log_det_back,
+        }
+        for name, result in results.items():
+            if result.dtype != dtype or result.device != points.device:
+                raise _broken(
+                    "check_dtype_device",
+                    f"{name} is {result.dtype} on {result.device} for {dtype} input on {points.device}",
+                    "a tensor is made with a default dtype or device inside: use like= or new_ functions",
+                )
+
+
+def check_bijection(forward, inverse=None, z: Tensor | None = None, *, context=None, tolerance=None) -> None:
+    """All laws of a bijection: inverse, log-determinant both ways, and for a module gradients and dtypes.
+
+    Arguments and errors as in `check_inverse`.
+    """
+    check_inverse(forward, inverse, z, context=context, tolerance=tolerance)
+    check_log_det(forward, z, context=context)
+    if isinstance(forward, Bijection):
+        _, _, points = _directions(forward, inverse, z)
+        x = forward(points, context)[0].detach()
+        check_log_det(forward, x, context=context, direction="inverse")
+        check_gradients(forward, x, context=context, parameters=False)
+        check_dtype_device(forward, z, context=context)
+    else:
+        x = _call(forward, z, context, "forward", "check_bijection")[0].detach()
+        check_log_det(inverse, x, context=context)
+
+
+def check_flow(
+    flow: Flow, x: Tensor | None = None, *, context=None, low=None, high=None, tolerance=None
+) -> None:
+    """All laws of a flow: those of its bijection, the density's mass (1-D, 2-D) and its samples.
+
+    Args:
+        flow: the flow.
+        x: data (batch, *event); by default the flow's own samples.
+        context: (batch, context), one row for each of x.
+        low, high: the box that holds the mass, for `check_normalized`.
+
+    Raises:
+        LawBroken: the first law that fails, with the likely mistake.
+    """
+    batch = 16 if context is None else len(context)
+    generator = torch.Generator(device=_device_of(flow)).manual_seed(0)
+    with torch.no_grad():
+        if x is None:
+            z = flow.base.sample(batch, generator=generator)
+        else:
+            z = flow.bijection.inverse(x, context)[0]
+    check_bijection(flow.bijection, z=z, context=context, tolerance=tolerance)
+    check_gradients(flow, x, context=context)
+    one = None if context is None else context[:1]
+    if len(flow.event_shape) <= 1 and sum(flow.event_shape) <= 2:
+        check_normalized(flow, low, high, context=one)
+    check_samples(flow, context=one)
+
+
+# --- what a student may use ----------------------------------------------------------------
+
+_sources: dict[str, str] | None = None
+
+
+@contextmanager
+def submitted_sources(sources: Mapping[str, str]) -> Iterator[None]:
+    """Let `check_source` read these cell sources (task -> code) inside the block."""
+    global _sources
+    before, _sources = _sources, dict(sources)
+    try:
+        yield
+    finally:
+        _sources = before
+
+
+def check_source(name: str, *, forbids: tuple[str, ...] = (), requires: tuple[str, ...] = ()) -> None:
+    """The cell that defines `name` does not use what the task forbids, and uses what it asks for.
+
+    Args:
+        name: a function or class that the task asks for.
+        forbids: identifiers, attributes or modules that may not appear, e.g. ("Planar", "flowlib.planar").
+        requires: identifiers that must appear.
+
+    Raises:
+        LawBroken: naming what was used. Silent where the source is out of reach.
+    """
+    source = _definition(name)
+    if source is None:
+        return
+    used = _names_used(source)
+    for word in forbids:
+        if word in used:
+            raise _broken(
+                "check_source", f"{name} uses {word}, which this task asks you to write yourself", None
+            )
+    for word in requires:
+        if word not in used:
+            raise _broken("check_source", f"{name} does not use {word}, which this task asks for", None)
+
+
+def _definition(name: str) -> str | None:
+    """The newest cell that defines `name`: from the submission at grading, else from the history."""
+    if _sources is not None:
+        cells = list(_sources.values())
+    else:
+        try:
+            from IPython import get_ipython
+        except ImportError:
+            return None
+        shell = get_ipython()
+        cells = [] if shell is None else list(shell.user_ns.get("In", []))
+    for cell in reversed(cells):
+        try:
+            tree = ast.parse(cell)
+        except SyntaxError:
+            continue
+        for node in tree.body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
+                return cell
+    return None
+
+
+def _names_used(source: str) -> set[str]:
+    used = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Name):
+            used.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            used.add(node.attr)
+        elif isinstance(node, ast.Import):
+            used.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            used.add(node.module or "")
+            used.update(alias.name for alias in node.names)
+    return used
+
+
+# --- suspects ------------------------------------------------------------------------------
+
+
+def _log_det_suspects(
+    true: Tensor, jacobian: Tensor, z: Tensor, x: Tensor, map_, context
+) -> dict[str, Tensor]:
+    """What the usual mistakes would return in place of the true log-determinant."""
+    count = jacobian.shape[-1]
+    diagonal = jacobian.diagonal(dim1=-2, dim2=-1)
+    with torch.no_grad():
+        suspects = {
+            "the sign is flipped: this is the log-determinant of the inverse map": -true,
+            "the log-determinant is left out (zero)": torch.zeros_like(true),
+            "the logarithm is missing: this is |det J| itself": true.exp(),
+            "the absolute value or the logarithm is missing: this is det J": jacobian.det(),
+            "the absolute value is missing: a negative determinant has no logarithm": torch.where(
+                jacobian.det() < 0, math.nan, true
+            ),
+            "the mean over the dimensions is taken instead of the sum": true / count,
+            "it is summed over the batch: there must be one number for each point": true.sum().expand_as(
+                true
+            ),
+            "it is averaged over the batch: there must be one number for each point": true.mean().expand_as(
+                true
+            ),
+            "the logarithm has base 2: use the natural logarithm": true / math.log(2),
+            "the logarithm has base 10: use the natural logarithm": true / math.log(10),
+            "the square of the determinant is used": 2 * true,
+            "a square root of the determinant is used": true / 2,
+            "only the first dimension is counted": diagonal[:, 0].abs().log(),
+            "only the last dimension is counted": diagonal[:, -1].abs().log(),
+            "the derivative itself is returned for its logarithm, summed over the dimensions": diagonal.sum(
+                -1
+            ),
+            "the determinant is taken as the product of the Jacobian's diagonal, but J is not triangular": (
+                diagonal.abs().log().sum(-1)
+            ),
+        }
+        if z.dim() == 4:
+            pixels = z.shape[-1] * z.shape[-2]
+            suspects["the factor H*W is missing: the same map acts on every pixel"] = true / pixels
+        at_value = _quiet(lambda point, rows=None: _jacobian(map_, point, rows)[:1], x.to(z.dtype), context)
+        if at_value is not None:
+            elsewhere = torch.linalg.slogdet(at_value)[1]
+            suspects["the derivative is taken at the output x instead of the input z"] = elsewhere
+            suspects["the derivative is taken at the output, and the sign is flipped"] = -elsewhere
+        at_zero = _quiet(
+            lambda point, rows=None: _jacobian(map_, point, rows)[:1], torch.zeros_like(z), context
+        )
+        if at_zero is not None:
+            suspects["the derivative is taken at z = 0, whatever the input"] = torch.linalg.slogdet(at_zero)[
+                1
+            ]
+    return suspects
+
+
+def _chain_suspects(subject, z: Tensor, x: Tensor, context) -> dict[str, Tensor | None]:
+    """For a stack of layers: inverted in the wrong order, or only in part."""
+    bijection = subject.bijection if isinstance(subject, Flow) else subject
+    if not isinstance(bijection, Chain) or len(bijection) < 2:
+        return {}
+
+    def in_forward_order(point, rows=None):
+        for layer in bijection.layers:
+            point = layer.inverse(point, rows)[0]
+        return point
+
+    return {
+        "the layers are inverted in the wrong order: the last must come first": _quiet(
+            in_forward_order, x, context
+        ),
+        "only the first layer is inverted": _quiet(
+            lambda p, r=None: bijection[0].inverse(p, r)[0], x, context
+        ),
+        "only the last layer is inverted": _quiet(
+            lambda p, r=None: bijection[-1].inverse(p, r)[0], x, context
+        ),
+    }
+
+
+def _density_suspects(flow: Flow) -> dict[str, Callable]:
+    """Densities that would be right, had the flow not made a usual mistake."""
+
+    def right(x, rows=None):
+        z, log_det = flow.bijection.inverse(x, rows)
+        return flow.base.log_prob(z) + log_det
+
+    def flipped(x, rows=None):
+        z, log_det = flow.bijection.inverse(x, rows)
+        return flow.base.log_prob(z) - log_det
+
+    return {
+        "log_prob subtracts the log-determinant of x -> z; it must add it": right,
+        "the log-determinant has the wrong sign (or is that of the other direction)": flipped,
+    }
+
+
+def _sampler_suspects(flow: Flow, x: Tensor, rows) -> dict[str, Tensor | None]:
+    """Where samples would come from the base, had the sampler made a usual mistake."""
+    suspects = {
+        "noise was pushed through the normalising direction (x -> z) instead of the generating one": _quiet(
+            lambda p, r=None: flow.bijection(p, r)[0], x, rows
+        ),
+        "the noise was returned as it is": x,
+    }
+    if isinstance(flow.bijection, Chain) and len(flow.bijection) > 1:
+        layers = flow.bijection.layers
+        suspects["only the first layer of the stack is used"] = _quiet(
+            lambda p, r=None: layers[0].inverse(p, r)[0], x, rows
+        )
+        suspects["only the last layer of the stack is used"] = _quiet(
+            lambda p, r=None: layers[-1].inverse(p, r)[0], x, rows
+        )
+
+        def other_order(point, r=None):
+            for layer in layers:
+                point = layer.inverse(point, r)[0]
+            return point
+
+        suspects["the layers are applied in the wrong order"] = _quiet(other_order, x, rows)
+    return suspects
+
+
+def _diagnose(value: Tensor, suspects: Mapping[str, Tensor | None], tolerance: float) -> str | None:
+    """The first suspect that explains the value at every point."""
+    for name, suspect in suspects.items():
+        if (
+            suspect is not None
+            and suspect.shape == value.shape
+            and _close(value, suspect, tolerance, nan=True)
+        ):
+            return name
+    return None
+
+
+def _partial(value: Tensor, truth: Tensor, tolerance: float) -> str | None:
+    """Which coordinates come back and which do not."""
+    wrong = ((value - truth).abs() > tolerance * (1 + truth.abs())) | ~torch.isfinite(value)
+    if value.dim() == 2 and value.shape[1] > 1:
+        columns = wrong.any(0)
+        if bool(columns.any()) and not bool(columns.all()):
+            names = ", ".join(str(i) for i in columns.nonzero().flatten().tolist()[:6])
+            return (
+                f"only coordinates {names} fail: do both directions compute their change from the same part?"
+            )
+    rows = wrong.flatten(1).any(1) if value.dim() > 1 else wrong
+    if not bool(rows.all()):
+        return (
+            f"it fails at {int(rows.sum())} of {len(rows)} points only: perhaps the map folds there "
+            "(two z give one x), or a branch is handled in one direction only"
+        )
+    return None
+
+
+# --- small tools ---------------------------------------------------------------------------
+
+
+def _broken(law: str, fact: str, guess: str | None) -> LawBroken:
+    return LawBroken(f"{law}: {fact}." + (f" Likely mistake: {guess}." if guess else ""))
+
+
+def _directions(forward, inverse, z: Tensor | None):
+    """The two maps as functions, and the points to try."""
+    module = forward.bijection if isinstance(forward, Flow) else forward
+    points = z if z is not None else _points(forward)
+    if isinstance(module, Bijection):
+        return module, module.inverse, points
+    if inverse is None:
+        raise TypeError("with plain functions, give both: check(forward, inverse, z)")
+    return forward, inverse, points
+
+
+def _in_double(subject, z: Tensor | None, context, direction: str):
+    """One direction as a function in float64, with its points and context.
+
+    Modules are copied and converted. A plain function that holds float32 tensors and refuses
+    float64 input is given the points as they came.
+    """
+    if direction not in ("forward", "inverse"):
+        raise ValueError(f'direction must be "forward" or "inverse", got {direction!r}')
+    points = z if z is not None else _points(subject)
+    owner = getattr(subject, "__self__", None)
+    if isinstance(owner, nn.Module):
+        map_ = getattr(copy.deepcopy(owner).double(), subject.__name__)
+    elif isinstance(subject, nn.Module):
+        module = copy.deepcopy(subject.bijection if isinstance(subject, Flow) else subject).double()
+        map_ = module.inverse if direction == "inverse" else module
+    else:
+        map_ = subject
+    wide = points.double(), None if context is None else context.double()
+    if points.dtype != torch.float64 and map_ is subject:
+        try:
+            map_(wide[0]) if context is None else map_(*wide)
+        except RuntimeError:
+            return map_, points, context
+    return map_, *wide
+
+
+def _points(subject) -> Tensor:
+    """Standard normal points of the subject's event shape, the same every time."""
+    shape = _event_shape(subject, None)
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(16, *shape, generator=generator).to(
+        dtype=_dtype_of(subject), device=_device_of(subject)
+    )
+
+
+def _event_shape(subject, x: Tensor | None) -> tuple[int, ...]:
+    if x is not None:
+        return tuple(x.shape[1:])
+    shape = getattr(subject, "event_shape", None)
+    if shape is None and isinstance(subject, Chain):
+        shapes = [s for layer in subject.layers if (s := getattr(layer, "event_shape", None)) is not None]
+        shape = shapes[0] if shapes else None
+    if shape is None:
+        raise TypeError("give points to try: z, a tensor of shape (batch, *event)")
+    return tuple(shape)
+
+
+def _dtype_of(subject) -> torch.dtype:
+    if isinstance(subject, nn.Module):
+        for tensor in (*subject.parameters(), *subject.buffers()):
+            if tensor.is_floating_point():
+                return tensor.dtype
+    return torch.get_default_dtype()
+
+
+def _device_of(subject) -> torch.device:
+    if isinstance(subject, nn.Module):
+        for tensor in (*subject.parameters(), *subject.buffers()):
+            return tensor.device
+    return torch.device("cpu")
+
+
+def _call(function, point: Tensor, context, name: str, law: str) -> tuple[Tensor, Tensor]:
+    """Call one direction and hold what it returns against the contract."""
+    result = function(point) if context is None else function(point, context)
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        kind = f"{len(result)} things" if isinstance(result, (tuple, list)) else type(result).__name__
+        raise _broken(
+            law, f"{name} must return two tensors, a value and its log_det; it returned {kind}", None
+        )
+    value, log_det = (torch.as_tensor(part) for part in result)
+    if value.shape != point.shape:
+        raise _broken(
+            law,
+            f"{name} turned shape {tuple(point.shape)} into {tuple(value.shape)}: a bijection keeps it",
+            None,
+        )
+    batch = len(point)
+    if log_det.shape != (batch,):
+        guess = None
+        if log_det.dim() == 0:
+            guess = (
+                "it is summed or averaged over the batch, or a constant: expand it to one number per point"
+            )
+        elif log_det.shape == point.shape:
+            guess = "the log-derivatives of the elements are not summed over each point"
+        raise _broken(law, f"{name}'s log_det has shape {tuple(log_det.shape)}, expected ({batch},)", guess)
+    if not bool(torch.isfinite(value).all()):
+        raise _broken(law, f"{name} returns values that are not finite", None)
+    return value, log_det
+
+
+def _quiet(function, point: Tensor, context):
+    """The value of a suspect, or None where it cannot be computed."""
+    try:
+        with torch.enable_grad():
+            result = function(point) if context is None else function(point, context)
+    except Exception:
+        return None
+    value = result[0] if isinstance(result, (tuple, list)) else result
+    return torch.as_tensor(value).detach()
+
+
+def _jacobian(map_, z: Tensor, context) -> tuple[Tensor, bool]:
+    """dx/dz at each point, (batch, outputs, inputs), and whether autograd gave it."""
+
+    def value(points):
+        result = map_(points) if context is None else map_(points, context)
+        output = torch.as_tensor(result[0] if isinstance(result, (tuple, list)) else result)
+        return output.reshape(len(points), -1)
+
+    points = z.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        outputs = value(points)
+        if outputs.requires_grad:
+            gradients = [
+                torch.autograd.grad(column.sum(), points, retain_graph=True, allow_unused=True)[0]
+                for column in outputs.unbind(1)
+            ]
+            if any(gradient is not None for gradient in gradients):
+                rows = [torch.zeros_like(points) if g is None else g for g in gradients]
+                return torch.stack([row.reshape(len(points), -1) for row in rows], 1).detach(), True
+    return _difference_jacobian(value, z.detach()), False
+
+
+def _difference_jacobian(map_, z: Tensor, step: float = 6e-6) -> Tensor:
+    """Central differences in float64; the error is about 1e-10 for functions of order 1."""
+    rows = []
+    with torch.no_grad():
+        for i in range(z[0].numel()):
+            offset = torch.zeros_like(z[0]).flatten()
+            offset[i] = step
+            offset = offset.view_as(z[0])
+            rows.append((map_(z + offset) - map_(z - offset)).double() / (2 * step))
+    return torch.stack(rows, -1)
+
+
+def _grid(dim: int, low, high, points: int | None) -> tuple[Tensor, Tensor]:
+    """Grid points of a box and the weights of the trapezoidal rule."""
+    axes, weights = [], []
+    for axis in range(max(dim, 1)):
+        start = float(low[axis] if hasattr(low, "__len__") else low)
+        end = float(high[axis] if hasattr(high, "__len__") else high)
+        nodes = torch.linspace(start, end, points or (20001 if dim < 2 else 601), dtype=torch.float64)
+        weight = torch.full_like(nodes, (end - start) / (len(nodes) - 1))
+        weight[0] = weight[-1] = weight[0] / 2
+        axes.append(nodes)
+        weights.append(weight)
+    if dim == 0:
+        return axes[0], weights[0]
+    if dim == 1:
+        return axes[0][:, None], weights[0]
+    return torch.cartesian_prod(*axes), torch.outer(*weights).flatten()
+
+
+def _base_p_value(flow: Flow, z: Tensor) -> float:
+    """The smallest p-value of the base's coordinates, with a Bonferroni correction."""
+    values = z.detach().double().cpu().flatten(1) if z.dim() > 1 else z.detach().double().cpu()[:, None]
+    if not bool(torch.isfinite(values).all()):
+        return 0.0
+    if isinstance(flow.base, StandardNormal):
+        tests = [stats.kstest(column.numpy(), "norm").pvalue for column in values.T]
+        tests.append(stats.kstest((values**2).sum(1).numpy(), "chi2", args=(values.shape[1],)).pvalue)
+    else:
+        generator = torch.Generator(device=z.device).manual_seed(1)
+        fresh = flow.base.sample(len(z), generator=generator).double().cpu().reshape(len(z), -1)
+        tests = [stats.ks_2samp(a.numpy(), b.numpy()).pvalue for a, b in zip(values.T, fresh.T, strict=True)]
+    return float(min(tests)) * len(tests)
+
+
+def _tolerance(z: Tensor) -> float:
+    return 1e-8 if z.dtype == torch.float64 else 1e-4
+
+
+def _close(value: Tensor, truth: Tensor, tolerance: float, nan: bool = False) -> bool:
+    value, truth = value.detach().double(), truth.detach().double()
+    return torch.allclose(value, truth, rtol=tolerance, atol=tolerance, equal_nan=nan)
+
+
+def _where(value: Tensor, truth: Tensor, tolerance: float) -> str:
+    error = (value.detach() - truth.detach()).abs().double()
+    return f": the largest error is {error.max().item():.3g}, allowed is {tolerance:g}"
+
+
+def _first(values: Tensor) -> str:
+    return f"{values.detach().reshape(-1)[0].item():+.4g}"

@@ -1,0 +1,226 @@
+"""Conditioners: the networks that look at one part of the input and give the parameters for the rest.
+
+A conditioner may be any network, since a flow never inverts it. All start with a last layer of
+zeros: every parameter is then 0, every transformer the identity, and training starts from the
+base distribution instead of from a random, often badly conditioned, map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from flowlib.bijection import check_context
+
+Activation = Callable[[], nn.Module]
+
+
+class MLP(nn.Module):
+    """A multi-layer perceptron: (batch, inputs) and (batch, context) -> (batch, outputs).
+
+    Args:
+        inputs, outputs: numbers of features.
+        hidden: the width of each hidden layer; empty for a linear map.
+        context: number of context features, joined to the input; 0 for none.
+        activation: makes the activation, for example `nn.ReLU` or `nn.Tanh`.
+
+    Raises:
+        ValueError: a context of the wrong shape, one that is missing, or one too many.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        hidden: Sequence[int] = (64, 64),
+        context: int = 0,
+        activation: Activation = nn.ReLU,
+    ):
+        super().__init__()
+        self.context = context
+        *inner, last = pairwise([inputs + context, *hidden, outputs])
+        layers = [part for sizes in inner for part in (nn.Linear(*sizes), activation())]
+        self.layers = nn.Sequential(*layers, zero_initialised(nn.Linear(*last)))
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.layers(join_context(x, context, self))
+
+
+class ResidualMLP(nn.Module):
+    """A perceptron whose hidden layers are residual blocks h + W2 a(W1 a(h)) (He et al., 2016, "Identity
+    Mappings in Deep Residual Networks"): deeper nets that still train.
+
+    Args:
+        inputs, outputs, context, activation: as for `MLP`.
+        hidden: one width for each block; all the same, for a block adds to its own input.
+
+    Raises:
+        ValueError: `hidden` is empty or its widths differ; a wrong context.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        hidden: Sequence[int] = (64, 64),
+        context: int = 0,
+        activation: Activation = nn.ReLU,
+    ):
+        super().__init__()
+        if len(set(hidden)) != 1:
+            raise ValueError(
+                f"ResidualMLP needs blocks of one width, such as hidden=(64, 64); got {tuple(hidden)}"
+            )
+        self.context = context
+        width = hidden[0]
+        self.first = nn.Linear(inputs + context, width)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(activation(), nn.Linear(width, width), activation(), nn.Linear(width, width))
+            for _ in hidden
+        )
+        self.last = nn.Sequential(activation(), zero_initialised(nn.Linear(width, outputs)))
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        h = self.first(join_context(x, context, self))
+        for block in self.blocks:
+            h = h + block(h)
+        return self.last(h)
+
+
+class ConvNet(nn.Module):
+    """A small convolutional net: (batch, inputs, H, W) and (batch, context) -> (batch, outputs, H, W).
+
+    The first and the last convolution are 3 x 3, those between 1 x 1, as in Glow (Kingma and Dhariwal,
+    2018, section B). A context is mapped to one number for each first hidden channel, the same at
+    every pixel.
+
+    Args:
+        inputs, outputs: numbers of channels.
+        hidden: the number of channels of each hidden layer, at least one.
+        context, activation: as for `MLP`.
+
+    Raises:
+        ValueError: `hidden` is empty; a wrong context.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        hidden: Sequence[int] = (64, 64),
+        context: int = 0,
+        activation: Activation = nn.ReLU,
+    ):
+        super().__init__()
+        if not hidden:
+            raise ValueError("ConvNet needs at least one hidden layer, such as hidden=(64, 64); got none")
+        self.context = context
+        self.first = nn.Conv2d(inputs, hidden[0], 3, padding=1)
+        self.shift = nn.Linear(context, hidden[0]) if context else None
+        middle = [part for sizes in pairwise(hidden) for part in (nn.Conv2d(*sizes, 1), activation())]
+        last = zero_initialised(nn.Conv2d(hidden[-1], outputs, 3, padding=1))
+        self.rest = nn.Sequential(activation(), *middle, last)
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        check_context(context, self.context, len(x), self)
+        h = self.first(x)
+        if context is not None:
+            h = h + self.shift(context)[:, :, None, None]
+        return self.rest(h)
+
+
+class MaskedLinear(nn.Linear):
+    """A linear layer in which output i sees input j only where mask[i, j] is True.
+
+    Args:
+        mask: boolean, (outputs, inputs).
+    """
+
+    def __init__(self, mask: Tensor):
+        super().__init__(mask.shape[1], mask.shape[0])
+        self.register_buffer("mask", mask.to(self.weight.dtype), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.mask * self.weight, self.bias)
+
+
+class MaskedMLP(nn.Module):
+    """MADE: one perceptron that gives the parameters of every p(x_i | x_<i, context) in one pass.
+
+    Germain et al., 2015, "MADE: Masked Autoencoder for Distribution Estimation", section 4. Every unit
+    has a degree, the number of inputs (counted in `order`) that it may see. The input at place i
+    (from 0) can be seen by hidden units of degree > i; a hidden unit sees units of its own degree or
+    less; the outputs at place i see hidden units of degree <= i, hence only the inputs before them.
+    The context enters every unit of the first layer, unmasked.
+
+    Hidden units are sorted by degree, so each masked weight is block lower-triangular. This costs
+    nothing here and is what makes the fast inversion in `MaskedAutoregressive` possible.
+
+    Args:
+        dim: number of variables D.
+        count: parameters for each variable.
+        hidden: the width of each hidden layer, at least one.
+        order: order[i] is the variable at place i; (0, ..., D-1) if None.
+        context, activation: as for `MLP`.
+
+    Shapes: x (batch, D), context (batch, context) -> (batch, count, D).
+
+    Raises:
+        ValueError: `order` is not a permutation, `hidden` is empty; a wrong context.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        count: int,
+        hidden: Sequence[int] = (64, 64),
+        order: Sequence[int] | None = None,
+        context: int = 0,
+        activation: Activation = nn.ReLU,
+    ):
+        super().__init__()
+        order = list(range(dim)) if order is None else [int(place) for place in order]
+        if sorted(order) != list(range(dim)):
+            raise ValueError(f"order must hold each of 0 ... {dim - 1} once, got {order}")
+        if not hidden:
+            raise ValueError("MaskedMLP needs at least one hidden layer, such as hidden=(64, 64); got none")
+        self.dim, self.count, self.order, self.context = dim, count, order, context
+        # Without context a unit of degree 0 is a constant, which the biases give already.
+        lowest = 0 if context or dim == 1 else 1
+        self.degrees = [
+            torch.tensor([lowest + unit * (dim - lowest) // width for unit in range(width)])
+            for width in hidden
+        ]
+        place = torch.empty(dim, dtype=torch.long)
+        place[order] = torch.arange(dim)
+        first = torch.cat(
+            [self.degrees[0][:, None] > place, torch.ones(hidden[0], context, dtype=torch.bool)], 1
+        )
+        inner = [after[:, None] >= before for before, after in pairwise(self.degrees)]
+        last = (place[:, None] >= self.degrees[-1]).repeat(count, 1)
+        self.layers = nn.ModuleList(MaskedLinear(mask) for mask in (first, *inner, last))
+        zero_initialised(self.layers[-1])
+        self.activation = activation()
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        h = join_context(x, context, self)
+        for layer in self.layers[:-1]:
+            h = self.activation(layer(h))
+        return self.layers[-1](h).view(len(x), self.count, self.dim)
+
+
+def zero_initialised(layer: nn.Linear | nn.Conv2d) -> nn.Module:
+    """Set a layer's weight and bias to 0, so that a flow starts as the identity."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def join_context(x: Tensor, context: Tensor | None, net: nn.Module) -> Tensor:
+    """(batch, inputs) and (batch, context) -> (batch, inputs + context); raise if net.context differs."""
+    check_context(context, net.context, len(x), net)
+    return x if context is None else torch.cat([x, context], 1)

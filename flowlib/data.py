@@ -1,4 +1,4 @@
-"""Every data set of the course, offline: tables of shape (n, dim), images (n, channels, height, width).
+"""Every data set of the course, offline: numbers (n,), tables (n, dim), images (n, channels, height, width).
 
 A function that draws at random takes `seed`, an int or a torch.Generator; the same seed gives the
 same numbers. All tensors live on the CPU and are float32 unless `dtype` says otherwise. The
@@ -45,7 +45,7 @@ class Standardizer(Bijection):
 
     @classmethod
     def fit(cls, x: Tensor, log: Sequence[bool] | None = None) -> Standardizer:
-        """Take means and deviations from the rows of x, shape (n, dim); of the logarithm where `log` is true."""
+        """Take means and deviations from the rows of x, (n, dim); of its logarithm where `log` is true."""
         flags = (
             torch.zeros(x.shape[1], dtype=torch.bool) if log is None else torch.tensor(log, dtype=torch.bool)
         )
@@ -112,25 +112,24 @@ def split_rows(n: int, seed: Seed, valid: float = 0.15, test: float = 0.15) -> t
 
 
 def two_gaussians(n: int = 750, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Draws from 0.4 N(-2, 0.6²) + 0.6 N(1.5, 1²): two humps with a valley between. Shape (n, 1)."""
+    """Draws from 0.4 N(-2, 0.6²) + 0.6 N(1.5, 1²): two humps with a valley between. Shape (n,)."""
     generator = as_generator(seed)
-    left = torch.rand(n, 1, generator=generator, dtype=dtype) < 0.4
-    noise = torch.randn(n, 1, generator=generator, dtype=dtype)
+    left = torch.rand(n, generator=generator, dtype=dtype) < 0.4
+    noise = torch.randn(n, generator=generator, dtype=dtype)
     return torch.where(left, -2 + 0.6 * noise, 1.5 + noise)
 
 
 def two_gaussians_log_prob(x: Tensor) -> Tensor:
-    """The exact log-density of `two_gaussians`: (n, 1) -> (n,)."""
-    x = x.squeeze(-1)
+    """The exact log-density of `two_gaussians`: (n,) -> (n,)."""
     return torch.logaddexp(math.log(0.4) + _normal(x, -2, 0.6), math.log(0.6) + _normal(x, 1.5, 1))
 
 
 def house_prices(n: int = 1000, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Made-up house prices in dollars, log-normal with log-mean 12 and log-deviation 0.5. Shape (n, 1).
+    """Made-up house prices in dollars, log-normal with log-mean 12 and log-deviation 0.5. Shape (n,).
 
     The population has mean $184,421, median $162,755 and standard deviation $98,285.
     """
-    return (12 + 0.5 * torch.randn(n, 1, generator=as_generator(seed), dtype=dtype)).exp()
+    return (12 + 0.5 * torch.randn(n, generator=as_generator(seed), dtype=dtype)).exp()
 
 
 # --------------------------------------------------------------------------- two dimensions
@@ -379,11 +378,11 @@ def _table(rows: np.ndarray, layout: dict, columns: Sequence[str], seed: Seed, d
 
 
 def ames_prices(dtype: torch.dtype = torch.float32) -> Tensor:
-    """The prices in dollars of 2,930 houses sold in Ames, Iowa, 2006–2010, as recorded. Shape (2930, 1).
+    """The prices in dollars of 2,930 houses sold in Ames, Iowa, 2006–2010, as recorded. Shape (2930,).
 
     Source: De Cock, 2011, "Ames, Iowa: Alternative to the Boston Housing Data", J. Stat. Education 19(3).
     """
-    return torch.from_numpy(_read_table("ames.csv")[:, :1]).to(dtype)
+    return torch.from_numpy(_read_table("ames.csv")[:, 0]).to(dtype)
 
 
 def ames(

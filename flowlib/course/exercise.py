@@ -27,6 +27,8 @@ import numpy as np
 import torch
 import yaml
 
+from flowlib import checks
+
 SOLUTION = ("### BEGIN SOLUTION", "### END SOLUTION")
 HIDDEN = ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
 MARK_SCHEME = ("=== BEGIN MARK SCHEME ===", "=== END MARK SCHEME ===")
@@ -280,6 +282,8 @@ def by_value(value: Any) -> Any:
         return value.copy()
     if value is None or type(value) in (bool, int, float, complex, str, bytes):
         return value
+    if type(value) is torch.dtype:
+        return value
     if isinstance(value, tuple):
         return tuple(by_value(item) for item in value)
     if isinstance(value, list):
@@ -382,24 +386,11 @@ def _run_test(exercise: Exercise, task: Task, source: str, test: TestCell, answe
             for name in other.names:
                 if name in answers:
                     namespace[name] = proxy(answers[name])
-        with supplied_sources(sources):
+        with checks.submitted_sources(sources):
             _execute([test.source], test.grade_id, namespace)
     except Exception as error:
         return Result(test.grade_id, False, test.points, _describe(error))
     return Result(test.grade_id, True, test.points)
-
-
-@contextlib.contextmanager
-def supplied_sources(sources: Mapping[str, str]) -> Iterator[None]:
-    """Give `flowlib.checks.check_source` the cells of a submission while its tests run."""
-    from flowlib import checks
-
-    before = getattr(checks, "submitted_sources", None)
-    checks.submitted_sources = dict(sources)
-    try:
-        yield
-    finally:
-        checks.submitted_sources = before
 
 
 def _execute(sources, name: str, namespace: dict) -> None:

@@ -63,7 +63,7 @@ class Released:
     """What became of one lesson's exercises."""
 
     lesson: str
-    state: str  # "unchanged", "written" or "out of step"
+    state: str  # "unchanged", "written", "out of step", or "held back" because of leaks
     leaks: list[str] = field(default_factory=list)
 
 
@@ -78,10 +78,8 @@ def release(root: Path, lessons: list[str] | None = None, *, check: bool = False
     Raises:
         CourseError: nbgrader refuses a notebook; the message is nbgrader's.
     """
-    if lessons is None:
-        lessons = [name for name in lesson_names(root) if (root / "solutions" / name / NOTEBOOK).exists()]
     outcomes = []
-    for lesson in lessons:
+    for lesson in releasable(root) if lessons is None else lessons:
         source = root / "solutions" / lesson / NOTEBOOK
         if not source.is_file():
             raise CourseError(f"{source} is missing, so there is nothing to release for {lesson}.")
@@ -102,6 +100,11 @@ def release(root: Path, lessons: list[str] | None = None, *, check: bool = False
             state = "written"
         outcomes.append(Released(lesson, state, leaks))
     return outcomes
+
+
+def releasable(root: Path) -> list[str]:
+    """The lessons that have exercises."""
+    return [name for name in lesson_names(root) if (root / "solutions" / name / NOTEBOOK).is_file()]
 
 
 def student_version(root: Path, lesson: str) -> bytes:

@@ -1,0 +1,128 @@
+"""The command `flowcourse`.
+
+Exit codes: 0 all is well; 1 something is to be mended (the last line says how); 2 the command was
+typed wrongly; 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from flowlib.course.house import CourseError, course_root, lesson_name
+
+app = typer.Typer(
+    help="Run the flow course: open lessons, release exercises, grade a class.",
+    epilog="Exit codes: 0 all is well, 1 something is to be mended, 2 the command was typed wrongly.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+console = Console(highlight=False, soft_wrap=True)
+
+Lessons = Annotated[list[str] | None, typer.Argument(help="Lessons, as 3, 03 or 03_planar_flows; none: all.")]
+Lesson = Annotated[str, typer.Argument(help="The lesson, as 3, 03 or 03_planar_flows.")]
+
+
+@app.command()
+def release(
+    lessons: Lessons = None,
+    check: Annotated[bool, typer.Option("--check", help="Only compare; code 1 if out of step.")] = False,
+):
+    """Make the students' exercises in lessons/ from those in solutions/."""
+    from rich.progress import track
+
+    from flowlib.course import release as work
+
+    root = course_root()
+    names = [lesson_name(root, name) for name in lessons] if lessons else work.releasable(root)
+    if not names:
+        raise CourseError("There is nothing to release: no solutions/*/exercises.ipynb exists.")
+    outcomes = []
+    for name in track(names, "Releasing", console=console, transient=True, disable=len(names) < 2):
+        outcomes += work.release(root, [name], check=check)
+    bad = []
+    for outcome in outcomes:
+        console.print(f"{outcome.lesson}: {outcome.state}")
+        for leak in outcome.leaks:
+            console.print(f"  leak: {leak}", markup=False)
+        if outcome.leaks or outcome.state == "out of step":
+            bad.append(outcome)
+    if any(outcome.leaks for outcome in bad):
+        raise CourseError("Released notebooks would give secrets away; change the lines above in solutions/.")
+    if bad:
+        stale = " ".join(outcome.lesson[:2] for outcome in bad)
+        raise CourseError(f"Released exercises differ from their solutions. Run: flowcourse release {stale}")
+
+
+@app.command()
+def lab(
+    lesson: Annotated[str, typer.Argument(help="The lesson to open, as 3 or 03.")] = "01",
+    port: Annotated[int, typer.Option(help="The first port to try.")] = 8888,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+):
+    """Open JupyterLab on a lesson."""
+    from flowlib.course import lab as work
+
+    root = course_root()
+    raise typer.Exit(work.lab(root, lesson_name(root, lesson), port=port, browser=browser, say=console.print))
+
+
+@app.command()
+def doctor():
+    """Say what this machine has and lacks, and the command that mends it."""
+    from rich.table import Table
+
+    from flowlib.course import doctor as work
+
+    marks = {"good": "[green]good[/]", "note": "[yellow]note[/]", "missing": "[red]missing[/]"}
+    findings = work.examine(course_root())
+    table = Table(box=None, pad_edge=False)
+    for column in ("", "what", "found"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        table.add_row(marks[finding.state], finding.what, finding.found)
+    console.print(table)
+    mends = [finding for finding in findings if finding.mend]
+    if mends:
+        console.print("\nTo mend:" if any(f.state == "missing" for f in mends) else "\nIf you need it:")
+        for finding in mends:
+            console.print(f"  {finding.what}: {finding.mend}", markup=False)
+    if any(finding.state == "missing" for finding in findings):
+        raise typer.Exit(1)
+    console.print("\nReady. Next: flowcourse lab")
+
+
+@app.command("sample-class")
+def sample_class(lesson: Lesson = "01"):
+    """Build a class of made-up submissions from the answer files, grade it, and print the marks."""
+    from flowlib.course import sample_class as work
+
+    root = course_root()
+    work.grade_sample_class(root, lesson_name(root, lesson), console)
+
+
+def main() -> None:
+    """Entry point: user errors end in one plain message, never in a traceback."""
+    try:
+        app()
+    except CourseError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[red]Error:[/] {_plain(error)}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped.")
+        sys.exit(130)
+
+
+def _plain(error: Exception) -> str:
+    from rich.markup import escape
+
+    return escape(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Open JupyterLab on a lesson."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+from flowlib.course.house import CourseError
+
+START_SECONDS = 60
+
+
+def lab(root: Path, lesson: str, *, port: int = 8888, browser: bool = True, say: Callable = print) -> int:
+    """Run JupyterLab until it is stopped with Ctrl-C; returns its exit code.
+
+    Raises:
+        CourseError: JupyterLab is not installed, no port is free, or it does not start.
+    """
+    free = first_free_port(port)
+    if free != port:
+        say(f"Port {port} is taken, perhaps by another JupyterLab; using {free}.")
+    token = secrets.token_hex(16)
+    page = start_page(root, lesson)
+    url = f"http://localhost:{free}/lab/tree/{page}?token={token}"
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        f"--port={free}",
+        "--ServerApp.port_retries=0",
+    ]
+    command += [f"--ServerApp.root_dir={root}", "--ServerApp.log_level=WARNING"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")
+    say("Starting JupyterLab ...")
+    server = subprocess.Popen(command, cwd=root, env={**os.environ, "JUPYTER_TOKEN": token})
+    try:
+        _wait_until_ready(server, f"http://localhost:{free}/api")
+        opened = browser and has_browser() and webbrowser.open(url)
+        say(f"JupyterLab runs at\n\n  {url}\n")
+        say("It was opened in your browser." if opened else "Open that address in a browser.")
+        say("Press Ctrl-C here to stop it.")
+        return server.wait()
+    except KeyboardInterrupt:
+        say("Stopped.")
+        return 0
+    finally:
+        if server.poll() is None:
+            server.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(10)
+            server.kill()
+
+
+def start_page(root: Path, lesson: str) -> str:
+    """The page to open: the lesson, or its exercises while it has none."""
+    for name in ("lesson.ipynb", "exercises.ipynb", "demo.ipynb"):
+        if (root / "lessons" / lesson / name).is_file():
+            return f"lessons/{lesson}/{name}"
+    raise CourseError(f"lessons/{lesson} holds no notebook. Run: flowcourse release {lesson[:2]}")
+
+
+def first_free_port(port: int, tries: int = 50) -> int:
+    """The first port from `port` on that nobody listens on."""
+    for candidate in range(port, port + tries):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", candidate))
+            except (OSError, OverflowError):
+                continue
+            return candidate
+    raise CourseError(
+        f"No port from {port} to {port + tries - 1} is free. Name another: flowcourse lab --port N"
+    )
+
+
+def has_browser() -> bool:
+    """Whether this machine can show a browser: on Linux that takes a display."""
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        return False
+    try:
+        webbrowser.get()
+    except webbrowser.Error:
+        return False
+    return True
+
+
+def _wait_until_ready(server: subprocess.Popen, url: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise CourseError(f"JupyterLab ended at once (code {server.returncode}). Run: flowcourse doctor")
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise CourseError(f"JupyterLab did not start within {START_SECONDS} s. Run: flowcourse doctor")

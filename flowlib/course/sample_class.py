@@ -1,0 +1,107 @@
+"""A class of made-up students, built from a lesson's answer files and graded like a real one.
+
+Each submission is named after what it did, so the table of marks explains itself.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flowlib.course import exercise
+from flowlib.course.house import CourseError
+from flowlib.course.release import NOTEBOOK, student_version
+
+MISTAKES = 5
+
+
+@dataclass
+class Submission:
+    """One made-up student: what stands in which cell, and the points that must come of it."""
+
+    name: str
+    sources: dict[str, str] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)  # test cells that must fail
+
+    def expected(self, work: exercise.Exercise) -> float:
+        tests = [test for task in work.tasks for test in task.tests]
+        return sum(test.points for test in tests if test.grade_id not in self.lost)
+
+
+def plan(work: exercise.Exercise, answers: list[exercise.Answer]) -> list[Submission]:
+    """The class: who hands in what.
+
+    Raises:
+        CourseError: the lesson has too few answer files for a class.
+    """
+    reference = {task.grade_id: without_markers(task.source) for task in work.tasks}
+    tests = {task.grade_id: {test.grade_id for test in task.tests} for task in work.tasks}
+    rights: dict[str, list] = {name: [a for a in answers if a.right and a.task == name] for name in reference}
+    wrongs = spread([a for a in answers if not a.right], MISTAKES)
+    if len(wrongs) < MISTAKES or min(map(len, rights.values()), default=0) < 2:
+        raise CourseError(
+            f"{work.path.parent / 'answers'} must hold two right answers to each task and {MISTAKES} wrong ones "
+            "for a sample class."
+        )
+    names = list(reference)
+    half, middle, last = names[: len(names) // 2], names[len(names) // 2], names[-1]
+    style = [{name: rights[name][turn].source for name in names} for turn in (0, 1)]
+    undone = {test for name in names if name not in half for test in tests[name]}
+    people = [
+        Submission("perfect", reference),
+        Submission("right_in_another_style", reference | style[0]),
+        Submission("right_in_a_third_style", reference | style[1]),
+        Submission("partly_right", {name: reference[name] for name in half}, undone),
+        Submission("empty", {}, set().union(*tests.values())),
+        Submission("syntax_error", reference | {middle: "def answer(:\n    return 1\n"}, tests[middle]),
+        Submission("infinite_loop", reference | {last: "while True:\n    pass\n"}, tests[last]),
+    ]
+    for wrong in wrongs:
+        people.append(Submission(wrong.name, reference | {wrong.task: wrong.source}, failing(work, wrong)))
+    return people
+
+
+def failing(work: exercise.Exercise, answer: exercise.Answer) -> set[str]:
+    """The test cells that an answer fails when tried cell by cell."""
+    results = exercise.run_task(work, answer.task, answer.source)
+    return {result.grade_id for result in results if not result.passed}
+
+
+def spread(wrongs: list[exercise.Answer], count: int) -> list[exercise.Answer]:
+    """`count` wrong answers from as many tasks as possible."""
+    by_task: dict[str, list] = {}
+    for answer in wrongs:
+        by_task.setdefault(answer.task, []).append(answer)
+    turns = [[answers[turn] for answers in by_task.values() if turn < len(answers)] for turn in range(count)]
+    return [answer for turn in turns for answer in turn][:count]
+
+
+def without_markers(source: str) -> str:
+    """A solution cell as a student would have written it."""
+    return "\n".join(
+        line for line in source.split("\n") if not any(mark in line for mark in exercise.SOLUTION)
+    )
+
+
+def write(people: list[Submission], released: bytes, lesson: str, folder: Path) -> None:
+    """Write nbgrader's layout: folder/<student>/<lesson>/exercises.ipynb."""
+    for person in people:
+        notebook = json.loads(released)
+        for cell in notebook["cells"]:
+            grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id")
+            if grade_id in person.sources:
+                cell["source"] = person.sources[grade_id].strip("\n")
+        target = folder / person.name / lesson / NOTEBOOK
+        target.parent.mkdir(parents=True)
+        target.write_text(json.dumps(notebook, indent=1), encoding="utf-8")
+
+
+def build_sample_class(root: Path, lesson: str, folder: Path) -> list[Submission]:
+    """Make the submissions of a lesson's sample class under `folder`, which is emptied first."""
+    work = exercise.read(root / "solutions" / lesson / NOTEBOOK)
+    people = plan(work, exercise.read_answers(root / "solutions" / lesson / "answers"))
+    shutil.rmtree(folder, ignore_errors=True)
+    write(people, student_version(root, lesson), lesson, folder)
+    return people

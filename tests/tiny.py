@@ -74,6 +74,88 @@ why: returns the inverse's log-determinant
 def scale(z, a):
     return z * a, -torch.ones_like(z) * math.log(abs(a))
 ''',
+    "right_task1_where.py": '''"""
+task: task1
+why: takes the log of a tensor
+"""
+def scale(z, a):
+    return z * a, torch.full_like(z, a).abs().log()
+''',
+    "wrong_task1_no_abs.py": '''"""
+task: task1
+caught_by: task1_test
+says: absolute value
+why: forgets the absolute value
+"""
+def scale(z, a):
+    return z * a, torch.full_like(z, a).log()
+''',
+    "wrong_task1_identity.py": '''"""
+task: task1
+caught_by: task1_test
+says: a times z
+why: does nothing
+"""
+def scale(z, a):
+    return z, torch.zeros_like(z)
+''',
+    "right_task2_lambda.py": '''"""
+task: task2
+why: keeps a function in place of a number
+"""
+class Shift:
+    def __init__(self, b):
+        self.forward = lambda z: b + z
+
+
+total = 4.0
+''',
+    "right_task2_add.py": '''"""
+task: task2
+why: adds with torch.add
+"""
+class Shift:
+    def __init__(self, b):
+        self.b = b
+
+    def forward(self, z):
+        return torch.add(z, self.b)
+
+
+total = float(scale(torch.ones(1), 4.0)[0])
+''',
+    "wrong_task2_sign.py": '''"""
+task: task2
+caught_by: task2_test_a
+says: shift by b
+why: shifts the wrong way
+"""
+class Shift:
+    def __init__(self, b):
+        self.b = b
+
+    def forward(self, z):
+        return z - self.b
+
+
+total = 4.0
+''',
+    "wrong_task2_total.py": '''"""
+task: task2
+caught_by: task2_test_b
+says: total
+why: sums the wrong thing
+"""
+class Shift:
+    def __init__(self, b):
+        self.b = b
+
+    def forward(self, z):
+        return z + self.b
+
+
+total = 3.0
+''',
 }
 
 

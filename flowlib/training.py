@@ -1,0 +1,451 @@
+"""Fit a flow to data or to an energy: one loop for a laptop, a GPU, and several of them under `torchrun`."""
+
+from __future__ import annotations
+
+import atexit
+import math
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from tqdm import tqdm
+
+
+@dataclass
+class History:
+    """What a training run recorded, once every `evaluate_every` steps.
+
+    Attributes:
+        steps: after how many steps each record was made.
+        train: the mean training loss since the record before, in nats unless the loss says otherwise.
+        valid: the validation loss at that step; empty without validation data.
+        best_step: the step whose weights were kept: that of the lowest validation loss, or the last.
+        seconds: how long the run took.
+        stopped_early: whether `patience` ran out before the steps did.
+    """
+
+    steps: list[int] = field(default_factory=list)
+    train: list[float] = field(default_factory=list)
+    valid: list[float] = field(default_factory=list)
+    best_step: int = 0
+    seconds: float = 0.0
+    stopped_early: bool = False
+
+    def __repr__(self) -> str:
+        if not self.steps:
+            return "History(nothing recorded)"
+        # Without the seconds: a notebook that shows this prints the same thing twice.
+        text = f"History({self.steps[-1]:,} steps{' (stopped early)' if self.stopped_early else ''}"
+        text += f", train {self.train[-1]:.3f}"
+        if self.valid:
+            text += f", valid {min(self.valid):.3f} at step {self.best_step:,}"
+        return text + ")"
+
+
+def fit(
+    flow: nn.Module,
+    x: Tensor,
+    valid: Tensor | None = None,
+    *,
+    context: Tensor | None = None,
+    valid_context: Tensor | None = None,
+    steps: int | None = None,
+    epochs: int | None = None,
+    batch_size: int = 256,
+    lr: float = 1e-3,
+    weight_decay: float = 0.0,
+    clip: float | None = 10.0,
+    schedule: str | None = "cosine",
+    evaluate_every: int | None = None,
+    patience: int | None = None,
+    loss: Callable | None = None,
+    device: str | torch.device = "auto",
+    seed: int = 0,
+    progress: bool | str = "auto",
+) -> History:
+    """Fit by maximum likelihood with AdamW: lower the mean of -log p(x). The flow is changed in place.
+
+    With validation data, the weights of the lowest validation loss are the ones that stay. The same
+    seed gives the same result on the same machine: batches, and whatever noise the flow draws, come
+    from it, and the state of torch's own generator is left as it was.
+
+    Under `torchrun` every process calls `fit` with the same arguments. Each batch is shared out, the
+    gradients are averaged, and all end with the same weights, those that one process would have found.
+
+    Args:
+        flow: anything with `log_prob(x)`, or `log_prob(x, context)` if context is given.
+        x, valid: data to fit and to validate, (n, *event).
+        context, valid_context: one row for each row of x and valid, (n, context).
+        steps: updates to make, 1,000 if neither this nor `epochs` is given.
+        epochs: passes over the data, instead of `steps`. A pass drops the last, incomplete batch.
+        batch_size: rows for each update, over all processes together.
+        clip: the largest norm of the gradient; a longer one is shortened. None: never.
+        schedule: "cosine" lowers the learning rate to 0 along half a cosine; None keeps it.
+        evaluate_every: steps between two records; by default a fiftieth of the run.
+        patience: stop after so many records without a lower validation loss.
+        loss: instead of maximum likelihood, loss(flow, x, context) -> (batch,) or their mean.
+        device: where to train. "auto": a GPU if there is one. Afterwards the flow is back where it was.
+        progress: show a bar; "auto" shows it in a terminal only, so notebooks save no trace of it.
+
+    Returns:
+        The History of the run.
+
+    Raises:
+        FloatingPointError: the training loss is infinite or not a number. Names the step and the
+            parameter that had the largest gradient. On a GPU, where looking at every loss would make
+            it wait, this is noticed at the next record.
+        ValueError: arguments that contradict each other.
+    """
+    if len(x) == 0:
+        raise ValueError(f"expected at least one row to fit, got x of shape {tuple(x.shape)}")
+    for rows, extra, name in ((x, context, "context"), (valid, valid_context, "valid_context")):
+        if extra is not None and (rows is None or len(extra) != len(rows)):
+            wanted = "no validation data" if rows is None else f"{len(rows)} rows of data"
+            raise ValueError(f"{name} has {len(extra)} rows, for {wanted}")
+    if valid is not None and context is not None and valid_context is None:
+        raise ValueError("the flow is fitted with context: its validation needs valid_context= as well")
+    if patience is not None and valid is None:
+        raise ValueError("patience= watches the validation loss: pass validation data as well")
+    batch_size = min(batch_size, len(x))
+    steps = _count_steps(steps, epochs, len(x) // batch_size)
+    loss = loss or negative_log_likelihood
+    workers = Workers(device)
+
+    def batches(generator: torch.Generator, device: torch.device) -> Iterator[tuple[Tensor, Tensor | None]]:
+        rows, extra = x.to(device), None if context is None else context.to(device)
+        while True:
+            # Shuffling once an epoch makes every batch a slice, which copies nothing.
+            order = torch.randperm(len(rows), generator=generator).to(device)
+            shuffled, extra_shuffled = rows[order], None if extra is None else extra[order]
+            for first in range(0, len(rows) - batch_size + 1, batch_size):
+                part = slice(first, first + batch_size)
+                yield shuffled[part], None if extra is None else extra_shuffled[part]
+
+    def validate(device: torch.device) -> float:
+        parts = [valid[workers.rank :: workers.count]]
+        parts.append(None if valid_context is None else valid_context[workers.rank :: workers.count])
+        total = 0.0
+        for first in range(0, len(parts[0]), VALIDATION_ROWS):
+            rows, extra = (
+                None if part is None else part[first : first + VALIDATION_ROWS].to(device) for part in parts
+            )
+            total += loss(flow, rows, extra).mean().item() * len(rows)
+        return workers.sum(torch.tensor(total, device=device)).item() / len(valid)
+
+    return _train(
+        flow,
+        batches,
+        loss,
+        validate if valid is not None else None,
+        workers,
+        steps=steps,
+        lr=lr,
+        weight_decay=weight_decay,
+        clip=clip,
+        schedule=schedule,
+        evaluate_every=evaluate_every,
+        patience=patience,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def fit_energy(
+    flow: nn.Module,
+    log_density: Callable[[Tensor], Tensor],
+    *,
+    steps: int = 1000,
+    batch_size: int = 256,
+    lr: float = 1e-3,
+    weight_decay: float = 0.0,
+    clip: float | None = 10.0,
+    schedule: str | None = "cosine",
+    evaluate_every: int | None = None,
+    device: str | torch.device = "auto",
+    seed: int = 0,
+    progress: bool | str = "auto",
+) -> History:
+    """Fit to a density known up to a constant: lower the reverse KL, the mean of log q(x) - log p̃(x), x ~ q.
+
+    The loss is KL(q ‖ p) - log Z, where Z is the integral of p̃: it may be negative, and its lowest
+    value is -log Z. Draws are fresh at every step, so no validation is needed.
+
+    Args:
+        flow: a Flow; its cheap direction should be the generating one.
+        log_density: (batch, *event) -> (batch,), the logarithm of p̃, the unnormalised density.
+        The rest as in `fit`.
+
+    Source: Rezende & Mohamed, 2015, "Variational Inference with Normalizing Flows", equation 15.
+    """
+
+    def batches(generator, device):
+        while True:
+            # The rows are only counted; every process draws its share of them.
+            yield torch.empty(batch_size, device=device), None
+
+    def loss(flow, rows, context):
+        draws, log_q = flow.sample_with_log_prob(len(rows))
+        return log_q - log_density(draws)
+
+    return _train(
+        flow,
+        batches,
+        loss,
+        None,
+        Workers(device),
+        steps=_count_steps(steps, None, 1),
+        lr=lr,
+        weight_decay=weight_decay,
+        clip=clip,
+        schedule=schedule,
+        evaluate_every=evaluate_every,
+        patience=None,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def negative_log_likelihood(flow: nn.Module, x: Tensor, context: Tensor | None = None) -> Tensor:
+    """-log p(x), in nats: (batch, *event) -> (batch,)."""
+    return -(flow.log_prob(x) if context is None else flow.log_prob(x, context))
+
+
+VALIDATION_ROWS = 8192
+
+
+class Workers:
+    """The processes that train together: one, or those that `torchrun` started.
+
+    Args:
+        device: where this process computes; "auto" takes its own GPU if there is one.
+    """
+
+    def __init__(self, device: str | torch.device = "auto"):
+        if device == "auto":
+            device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+        self.device = torch.device(device)
+        if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
+            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
+            atexit.register(dist.destroy_process_group)
+        self.rank = dist.get_rank() if dist.is_initialized() else 0
+        self.count = dist.get_world_size() if dist.is_initialized() else 1
+
+    def sum(self, value: Tensor) -> Tensor:
+        """The sum of everybody's `value`, in place."""
+        if self.count > 1:
+            dist.all_reduce(value)
+        return value
+
+    def share(self, rows: Tensor | None) -> Tensor | None:
+        """This process's part of a batch."""
+        return rows if rows is None or self.count == 1 else rows[self.rank :: self.count]
+
+    def sum_gradients(self, parameters: list[nn.Parameter]) -> None:
+        """Replace every gradient by the sum of everybody's, through one flat buffer."""
+        if self.count == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        flat = self.sum(torch.cat([parameter.grad.flatten() for parameter in parameters]))
+        sizes = [parameter.numel() for parameter in parameters]
+        for parameter, gradient in zip(parameters, flat.split(sizes), strict=True):
+            parameter.grad.copy_(gradient.view_as(parameter))
+
+    def agree(self, flow: nn.Module) -> None:
+        """Give every process the weights and buffers of the first."""
+        if self.count > 1:
+            for tensor in (*flow.parameters(), *flow.buffers()):
+                dist.broadcast(tensor.data, 0)
+
+
+def _count_steps(steps: int | None, epochs: int | None, per_epoch: int) -> int:
+    if steps is not None and epochs is not None:
+        raise ValueError(f"expected steps or epochs, got both: steps={steps}, epochs={epochs}")
+    steps = epochs * per_epoch if epochs is not None else 1000 if steps is None else steps
+    if steps < 1:
+        raise ValueError(f"expected at least one step, got {steps}")
+    return steps
+
+
+def _train(
+    flow,
+    batches,
+    loss,
+    validate,
+    workers,
+    *,
+    steps,
+    lr,
+    weight_decay,
+    clip,
+    schedule,
+    evaluate_every,
+    patience,
+    seed,
+    progress,
+) -> History:
+    if schedule not in ("cosine", None):
+        raise ValueError(f'expected schedule="cosine" or None, got {schedule!r}')
+    named = [(name, parameter) for name, parameter in flow.named_parameters() if parameter.requires_grad]
+    parameters = [parameter for _, parameter in named]
+    if not parameters:
+        raise ValueError("the flow has no parameter to train")
+    device, home, was_training = workers.device, parameters[0].device, flow.training
+    # On a GPU a look at the loss waits for it to be computed, so there it happens at records only.
+    look = device.type == "cpu"
+    evaluate_every = evaluate_every or max(1, steps // 50)
+    if progress == "auto":
+        progress = sys.stderr.isatty()
+    history, best, best_valid, strikes = History(), None, math.inf, 0
+    started = time.perf_counter()
+    devices = [device] if device.type == "cuda" else []
+    with (
+        torch.random.fork_rng(devices),
+        tqdm(total=steps, disable=not progress or workers.rank > 0, leave=False, unit="step") as bar,
+    ):
+        # Everybody shuffles alike, and draws noise of their own.
+        generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed + workers.rank)
+        try:
+            flow.to(device).train()
+            workers.agree(flow)
+            optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+            running, recorded = torch.zeros((), device=device), 0
+            for step, (rows, context) in zip(range(1, steps + 1), batches(generator, device), strict=False):
+                if step == 1 and workers.count > 1:
+                    # Layers that start from their first batch must see the same one everywhere.
+                    with torch.no_grad():
+                        loss(flow, rows, context)
+                mine = workers.share(rows)
+                if schedule:
+                    rate = 0.5 * lr * (1 + math.cos(math.pi * (step - 1) / steps))
+                    optimizer.param_groups[0]["lr"] = rate
+                # Weighted, so that the sum over processes is the mean over the batch.
+                value = loss(flow, mine, workers.share(context)).mean() * (len(mine) / len(rows))
+                if look and not math.isfinite(value.item()):
+                    raise _diverged(str(step), value.item(), named)
+                optimizer.zero_grad(set_to_none=True)
+                value.backward()
+                workers.sum_gradients(parameters)
+                if clip is not None:
+                    nn.utils.clip_grad_norm_(parameters, clip)
+                optimizer.step()
+                running = running + value.detach()
+                bar.update()
+                if step % evaluate_every and step != steps:
+                    continue
+
+                train = float(workers.sum(running)) / (step - recorded)
+                if not math.isfinite(train):
+                    raise _diverged(f"{recorded + 1}–{step}", train, named)
+                history.steps.append(step)
+                history.train.append(train)
+                running, recorded = torch.zeros_like(running), step
+                if validate is None:
+                    history.best_step = step
+                    bar.set_postfix(train=f"{train:.3f}", refresh=False)
+                    continue
+                flow.eval()
+                with torch.no_grad():
+                    history.valid.append(validate(device))
+                flow.train()
+                bar.set_postfix(train=f"{train:.3f}", valid=f"{history.valid[-1]:.3f}", refresh=False)
+                if history.valid[-1] < best_valid:
+                    best_valid, strikes, history.best_step = history.valid[-1], 0, step
+                    best = {name: tensor.clone() for name, tensor in flow.state_dict().items()}
+                else:
+                    strikes += 1
+                    if patience is not None and strikes >= patience:
+                        history.stopped_early = step < steps
+                        break
+        finally:
+            # Also after an interruption: what was learned up to the best record stays.
+            if best is not None:
+                flow.load_state_dict(best)
+            flow.to(home).train(was_training)
+    history.seconds = time.perf_counter() - started
+    return history
+
+
+def _diverged(step: str, value: float, named: list[tuple[str, nn.Parameter]]) -> FloatingPointError:
+    """The error for a loss that is no number, with the likeliest culprit: the steepest parameter."""
+    text = f"the training loss became {value} at step {step}"
+    with torch.no_grad():
+        steepest = {name: float(p.grad.abs().max()) for name, p in named if p.grad is not None}
+    if steepest:
+        # Anything that is not a number counts as the largest.
+        name = max(steepest, key=lambda key: steepest[key] if math.isfinite(steepest[key]) else math.inf)
+        text += f". The largest gradient before that was {steepest[name]:.3g}, in {name}"
+    return FloatingPointError(
+        f"{text}. Look for values outside the flow's domain or base, lower lr or clip, or bound the scales."
+    )
+
+
+def evaluate(
+    flow: nn.Module,
+    x: Tensor,
+    model: str | None = None,
+    *,
+    context: Tensor | None = None,
+    batch_size: int = 1000,
+    repeats: int = 7,
+) -> dict[str, str | int | float]:
+    """One row of the course's table: how good a flow is on held-out data, and what it costs.
+
+    Times are medians over `repeats` calls on `batch_size` rows, without gradients, on the flow's own
+    device. The round trip is there and back again from the data, max|f(f⁻¹(x)) - x|.
+
+    Args:
+        x: held-out data, (n, *event).
+        model: the name in the table; by default the flow's class.
+        context: for conditional flows, (n, context).
+
+    Returns:
+        model, nll (nats), parameters, forward_ms (z to x: to sample), inverse_ms (x to z: to score),
+        round_trip.
+    """
+    like = next(iter(flow.parameters()))
+    was_training = flow.training
+    flow.eval()
+    pick = torch.arange(batch_size) % len(x)
+    rows = x[pick].to(like.device)
+    extra = None if context is None else context[pick].to(like.device)
+    try:
+        with torch.no_grad():
+            total = 0.0
+            for first in range(0, len(x), VALIDATION_ROWS):
+                part = slice(first, first + VALIDATION_ROWS)
+                given = None if context is None else context[part].to(like.device)
+                total += negative_log_likelihood(flow, x[part].to(like.device), given).sum().item()
+            z, _ = flow.bijection.inverse(rows, extra)
+            again, _ = flow.bijection(z, extra)
+            forward = _milliseconds(lambda: flow.bijection(z, extra), repeats, like.device)
+            inverse = _milliseconds(lambda: flow.bijection.inverse(rows, extra), repeats, like.device)
+    finally:
+        flow.train(was_training)
+    return {
+        "model": model or type(flow).__name__,
+        "nll": total / len(x),
+        "parameters": sum(p.numel() for p in flow.parameters() if p.requires_grad),
+        "forward_ms": forward,
+        "inverse_ms": inverse,
+        "round_trip": (again - rows).abs().max().item(),
+    }
+
+
+def _milliseconds(work: Callable[[], object], repeats: int, device: torch.device) -> float:
+    times = []
+    for _ in range(repeats + 1):
+        started = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(1000 * (time.perf_counter() - started))
+    return statistics.median(times[1:])  # the first call warms up

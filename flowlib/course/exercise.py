@@ -242,8 +242,18 @@ def defined_names(source: str) -> tuple[str, ...]:
         elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
-                names.update((leaf.id, None) for leaf in ast.walk(target) if isinstance(leaf, ast.Name))
+                names.update((name, None) for name in _bound(target))
     return tuple(names)
+
+
+def _bound(target: ast.expr) -> Iterator[str]:
+    if isinstance(target, ast.Name):
+        yield target.id
+    elif isinstance(target, ast.Starred):
+        yield from _bound(target.value)
+    elif isinstance(target, ast.Tuple | ast.List):
+        for item in target.elts:
+            yield from _bound(item)
 
 
 def without_region(source: str, markers: tuple[str, str]) -> str:
@@ -355,7 +365,7 @@ def _call(function: Callable, args: tuple, kwargs: dict, convert: bool = True) -
 
 
 def run_task(exercise: Exercise, grade_id: str, source: str | None = None) -> list[Result]:
-    """Try a source for one task: the reference answers to all other tasks stand around it.
+    """Try a source for one task, after the reference answers to the tasks before it.
 
     Args:
         source: the cell's source; None takes the one that the exercise holds.
@@ -366,26 +376,26 @@ def run_task(exercise: Exercise, grade_id: str, source: str | None = None) -> li
     task = exercise.task(grade_id)
     source = task.source if source is None else source
     answers: dict[str, Any] = {"__name__": "__main__"}
+    before = exercise.tasks[: exercise.tasks.index(task)]
+    sources = {other.grade_id: other.source for other in before} | {grade_id: source}
     with _quiet():
         _execute(exercise.setup, "setup", answers)
+        for other in before:
+            _execute([other.source], other.grade_id, answers)
         try:
-            for other in exercise.tasks:
-                _execute([source if other is task else other.source], other.grade_id, answers)
+            _execute([source], grade_id, answers)
         except Exception as error:
-            message = _describe(error)
-            return [Result(test.grade_id, False, test.points, message) for test in task.tests]
-        return [_run_test(exercise, task, source, test, answers) for test in task.tests]
+            return [Result(test.grade_id, False, test.points, _describe(error)) for test in task.tests]
+        return [_run_test(exercise.setup, sources, test, answers) for test in task.tests]
 
 
-def _run_test(exercise: Exercise, task: Task, source: str, test: TestCell, answers: dict) -> Result:
+def _run_test(setup: tuple[str, ...], sources: dict[str, str], test: TestCell, answers: dict) -> Result:
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    _execute(exercise.setup, "setup", namespace)
-    sources = {other.grade_id: source if other is task else other.source for other in exercise.tasks}
+    _execute(setup, "setup", namespace)
     try:
-        for other in exercise.tasks:
-            for name in other.names:
-                if name in answers:
-                    namespace[name] = proxy(answers[name])
+        for name in {name for source in sources.values() for name in defined_names(source)}:
+            if name in answers:
+                namespace[name] = proxy(answers[name])
         with checks.submitted_sources(sources):
             _execute([test.source], test.grade_id, namespace)
     except Exception as error:

@@ -1,0 +1,30 @@
+"""What every test shares: figures without a screen, and one thread of torch in each of xdist's workers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import pytest
+import torch
+
+from tests.tiny import make_tiny_course
+
+HOUSE = Path(__file__).resolve().parents[1]
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def house() -> Path:
+    """The folder of the course."""
+    return HOUSE
+
+
+@pytest.fixture
+def tiny_course(tmp_path) -> Path:
+    """A course of its own with one tiny exercise."""
+    return make_tiny_course(tmp_path)

@@ -1,0 +1,115 @@
+"""Every exercise set judged by its answers: right ones earn all, wrong ones fail with the right words."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+from flowlib.course import exercise
+from flowlib.course.release import releasable
+from tests.conftest import HOUSE
+
+LESSONS = releasable(HOUSE)
+
+
+@functools.cache
+def solution(lesson):
+    return exercise.read(HOUSE / "solutions" / lesson / "exercises.ipynb")
+
+
+@functools.cache
+def answers(lesson):
+    return exercise.read_answers(HOUSE / "solutions" / lesson / "answers")
+
+
+CODING = [(lesson, task.grade_id) for lesson in LESSONS for task in solution(lesson).tasks]
+ANSWERS = [
+    pytest.param(lesson, a, id=f"{lesson[:2]}-{a.name}") for lesson in LESSONS for a in answers(lesson)
+]
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.mark.parametrize(("lesson", "task"), CODING)
+def test_reference_earns_all(lesson, task):
+    failed = [result for result in exercise.run_task(solution(lesson), task) if not result.passed]
+    assert not failed
+
+
+@pytest.mark.parametrize(("lesson", "task"), CODING)
+def test_untouched_release_earns_nothing(lesson, task):
+    released = exercise.read(HOUSE / "lessons" / lesson / "exercises.ipynb").task(task)
+    results = exercise.run_task(solution(lesson), task, released.source)
+    assert not [result.grade_id for result in results if result.passed]
+    assert all("NotImplementedError: Task" in result.message for result in results)
+
+
+@pytest.mark.parametrize(("lesson", "answer"), ANSWERS)
+def test_answer_is_judged_rightly(lesson, answer):
+    results = exercise.run_task(solution(lesson), answer.task, answer.source)
+    failed = {result.grade_id: result.message for result in results if not result.passed}
+    if answer.right:
+        assert not failed, f"{answer.path.name} is right ({answer.why}) and loses points"
+        return
+    assert failed, f"{answer.path.name} is wrong ({answer.why}) and earns everything"
+    assert answer.caught_by in failed, (
+        f"{answer.path.name} must fail {answer.caught_by}, failed {sorted(failed)}"
+    )
+    message = failed[answer.caught_by]
+    assert answer.says.lower() in message.lower(), f"the message must say {answer.says!r}; it says: {message}"
+
+
+@pytest.mark.parametrize(("lesson", "task"), CODING)
+def test_enough_answers(lesson, task):
+    """Two right answers in different styles and five mistakes to each coding task."""
+    mine = [answer for answer in answers(lesson) if answer.task == task]
+    assert sum(answer.right for answer in mine) >= 2
+    assert sum(not answer.right for answer in mine) >= 5
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_answers_belong_to_tests(lesson):
+    tests = {task.grade_id: {test.grade_id for test in task.tests} for task in solution(lesson).tasks}
+    for answer in answers(lesson):
+        assert answer.task in tests, f"{answer.path.name}: no such task"
+        assert answer.right or answer.caught_by in tests[answer.task], (
+            f"{answer.path.name}: no such test cell"
+        )
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_exercise_set_keeps_the_format(lesson):
+    """20 points in 4 to 6 tasks, 16 or 17 of them graded by machine; ids and cells as nbgrader wants them."""
+    work = solution(lesson)
+    assert 4 <= len(work.tasks) + len(work.written) <= 6
+    assert work.points == 20
+    assert sum(task.points for task in work.tasks) in (16, 17)
+    assert len(work.written) == 1
+    assert work.setup
+    names = [task.grade_id for task in work.tasks] + [task.grade_id for task in work.written]
+    assert sorted(names) == [f"task{number + 1}" for number in range(len(names))]
+    for task in work.tasks:
+        assert task.tests, f"{task.grade_id} has no test cell"
+        assert all(marker in task.source for marker in exercise.SOLUTION), (
+            f"{task.grade_id} has no solution region"
+        )
+        assert task.names, f"{task.grade_id} defines nothing"
+        assert any(exercise.HIDDEN[0] in test.source for test in task.tests), f"{task.grade_id} hides no test"
+        assert all(type(test.points) is int and test.points > 0 for test in task.tests)
+    metadata = work.notebook["metadata"]
+    assert metadata["kernelspec"]["name"] == "python3"
+    assert (work.notebook["nbformat"], work.notebook["nbformat_minor"]) >= (4, 5)
+    grade_ids = [
+        c["metadata"]["nbgrader"]["grade_id"] for c in work.notebook["cells"] if "nbgrader" in c["metadata"]
+    ]
+    assert len(grade_ids) == len(set(grade_ids))
+    written = work.written[0].source
+    assert exercise.MARK_SCHEME[0] in written and exercise.SOLUTION[0] in written
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_setup_defines_nothing_to_write(lesson):
+    work = solution(lesson)
+    for task in work.tasks:
+        for setup in work.setup:
+            assert not set(exercise.defined_names(setup)) & set(task.names)

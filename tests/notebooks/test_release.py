@@ -1,0 +1,102 @@
+"""Releasing exercises: in step, the same bytes every time, nothing given away."""
+
+from __future__ import annotations
+
+import json
+
+import nbformat
+import pytest
+
+from flowlib.course import exercise
+from flowlib.course.house import CourseError
+from flowlib.course.release import find_leaks, releasable, release, student_version
+from tests.conftest import HOUSE
+from tests.tiny import LESSON
+
+
+def edit(path, change):
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    nbformat.write(notebook, path)
+
+
+@pytest.mark.parametrize("lesson", releasable(HOUSE))
+def test_released_exercises_are_in_step(lesson):
+    (outcome,) = release(HOUSE, [lesson], check=True)
+    assert outcome.state == "unchanged", f"run: flowcourse release {lesson[:2]}"
+    assert outcome.leaks == []
+
+
+def test_release_is_the_same_bytes_every_time(tiny_course):
+    (outcome,) = release(tiny_course)
+    target = tiny_course / "lessons" / LESSON / "exercises.ipynb"
+    first = target.read_bytes()
+    assert outcome.state == "written"
+    assert outcome.leaks == []
+    assert student_version(tiny_course, LESSON) == first
+    assert release(tiny_course)[0].state == "unchanged"
+    assert sorted(p.name for p in target.parent.iterdir()) == ["exercises.ipynb"]
+    assert sorted(p.name for p in (tiny_course / ".build").iterdir()) == []
+
+
+def test_stubs_say_what_to_write(tiny_course):
+    release(tiny_course)
+    released = exercise.read(tiny_course / "lessons" / LESSON / "exercises.ipynb")
+    assert 'raise NotImplementedError("Task 1: write scale")' in released.task("task1").source
+    assert 'raise NotImplementedError("Task 2: write Shift.forward")' in released.task("task2").source
+    assert 'raise NotImplementedError("Task 2: write Shift, total")' in released.task("task2").source
+    assert released.written[0].source.strip() == "*Write your answer here.*"
+
+
+def test_untouched_release_earns_nothing(tiny_course):
+    release(tiny_course)
+    solution = exercise.read(tiny_course / "solutions" / LESSON / "exercises.ipynb")
+    released = exercise.read(tiny_course / "lessons" / LESSON / "exercises.ipynb")
+    for task in released.tasks:
+        results = exercise.run_task(solution, task.grade_id, task.source)
+        assert not any(result.passed for result in results)
+        assert all("NotImplementedError: Task" in result.message for result in results)
+
+
+def test_check_sees_a_changed_source_and_a_changed_release(tiny_course):
+    release(tiny_course)
+    target = tiny_course / "lessons" / LESSON / "exercises.ipynb"
+    good = target.read_bytes()
+    target.write_bytes(good + b"\n")
+    assert release(tiny_course, check=True)[0].state == "out of step"
+    assert target.read_bytes() == good + b"\n"
+    target.write_bytes(good)
+    source = tiny_course / "solutions" / LESSON / "exercises.ipynb"
+    edit(source, lambda notebook: notebook.cells[0].update(source="# Changed"))
+    assert release(tiny_course, check=True)[0].state == "out of step"
+    assert release(tiny_course)[0].state == "written"
+
+
+def test_a_solution_that_stands_in_the_statement_is_held_back(tiny_course):
+    source = tiny_course / "solutions" / LESSON / "exercises.ipynb"
+    secret = "log_det = torch.full(z.shape, math.log(abs(a)), dtype=z.dtype)"
+    edit(source, lambda notebook: notebook.cells[2].update(source=f"Write\n\n    {secret}"))
+    (outcome,) = release(tiny_course)
+    assert outcome.state == "held back"
+    assert secret in outcome.leaks[0]
+    assert not (tiny_course / "lessons" / LESSON / "exercises.ipynb").exists()
+
+
+def test_stray_files_are_reported(tiny_course):
+    (tiny_course / "lessons" / LESSON).mkdir()
+    (tiny_course / "lessons" / LESSON / "answers.txt").write_text("secret")
+    assert "stray file: answers.txt" in release(tiny_course)[0].leaks[0]
+
+
+def test_leaks_are_found():
+    code = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
+    assert find_leaks(json.dumps({"cells": []}), json.dumps({"cells": [code | {"source": "x = 1"}]})) == []
+    shown = code | {"source": "### BEGIN HIDDEN TESTS", "execution_count": 3}
+    assert len(find_leaks(json.dumps({"cells": []}), json.dumps({"cells": [shown]}))) == 2
+
+
+def test_nbgraders_refusal_is_passed_on(tiny_course):
+    source = tiny_course / "solutions" / LESSON / "exercises.ipynb"
+    edit(source, lambda notebook: notebook.cells[3].update(source="### BEGIN SOLUTION\nx = 1"))
+    with pytest.raises(CourseError, match="no end solution statement found"):
+        release(tiny_course)

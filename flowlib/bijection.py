@@ -177,7 +177,7 @@ def find_root(
         lower, upper: function(lower) <= target <= function(upper), shaped as target.
 
     Raises:
-        ValueError: an element did not converge, or a target, bracket or value is not finite.
+        ValueError: an element did not converge: a value is not finite, or the bracket missed the root.
     """
     with torch.no_grad():
         low, high = lower.detach().clone(), upper.detach().clone()
@@ -201,7 +201,10 @@ def find_root(
             if z.device.type == "cpu" and bool((last_step <= epsilon * (z.abs() + epsilon)).all()):
                 break
         small = 16 * epsilon * (1 + z.abs())
-        converged = ((last_step <= small) | (high - low <= small)) & torch.isfinite(z) & torch.isfinite(goal)
+        value, slope = function(z)
+        # A residual far above rounding means that the bracket did not hold the root.
+        met = (value - goal).abs() <= slope * small + epsilon**0.5 * (1 + goal.abs())
+        converged = ((last_step <= small) | (high - low <= small)) & met & torch.isfinite(z)
     require(
         converged,
         lambda: (

@@ -112,7 +112,7 @@ def check_log_det(
         return
     raise _broken(
         law,
-        f"{direction} returns log_det = {_first(log_det)} at the first point, but log|det J| = {_first(true)}",
+        f"{direction} returns log_det = {_first(log_det)} at a point where log|det J| = {_first(true)}",
         _diagnose(log_det, _log_det_suspects(true, jacobian, z, x, map_, context), tolerance),
     )
 
@@ -172,7 +172,7 @@ def check_normalized(
     tolerance: float = 5e-3,
     batch: int = 65536,
 ) -> None:
-    """The density integrates to 1 over a box: by the trapezoidal rule in 1-D, on a grid in 2-D.
+    """The density integrates to 1 over a box, by the midpoint rule in 1-D and 2-D.
 
     Args:
         log_prob: a Flow, or a function x -> log-density (batch,) in nats.
@@ -812,21 +812,20 @@ def _difference_jacobian(map_, z: Tensor, step: float = 6e-6) -> Tensor:
 
 
 def _grid(dim: int, low, high, points: int | None) -> tuple[Tensor, Tensor]:
-    """Grid points of a box and the weights of the trapezoidal rule."""
-    axes, weights = [], []
+    """Centres of the cells of a box, and their sizes: the midpoint rule.
+
+    Jumps of a density (leaky ReLU) mostly lie on 0, a border between cells: they cost no accuracy.
+    """
+    axes, size = [], 1.0
     for axis in range(max(dim, 1)):
         start = float(low[axis] if hasattr(low, "__len__") else low)
         end = float(high[axis] if hasattr(high, "__len__") else high)
-        nodes = torch.linspace(start, end, points or (20001 if dim < 2 else 601), dtype=torch.float64)
-        weight = torch.full_like(nodes, (end - start) / (len(nodes) - 1))
-        weight[0] = weight[-1] = weight[0] / 2
-        axes.append(nodes)
-        weights.append(weight)
-    if dim == 0:
-        return axes[0], weights[0]
-    if dim == 1:
-        return axes[0][:, None], weights[0]
-    return torch.cartesian_prod(*axes), torch.outer(*weights).flatten()
+        count = points or (20000 if dim < 2 else 600)
+        width = (end - start) / count
+        axes.append(start + width * (torch.arange(count, dtype=torch.float64) + 0.5))
+        size *= width
+    nodes = axes[0] if dim == 0 else torch.cartesian_prod(*axes).view(-1, dim)
+    return nodes, torch.full((len(nodes),), size, dtype=torch.float64)
 
 
 def _base_p_value(flow: Flow, z: Tensor) -> float:

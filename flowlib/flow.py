@@ -58,18 +58,15 @@ class Base(nn.Module):
         self.distribution = map_tensors(distribution, lambda tensor: tensor)
         self.distribution._validate_args = False
         self.event_shape = tuple(distribution.event_shape)
+        self.register_buffer("centre", _interior_point(self.distribution), persistent=False)
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log-density in nats, -inf outside the support: (batch, *event) -> (batch,)."""
         inside = self.distribution.support.check(z)
         # Outside, a harmless point is scored instead, so that no NaN reaches the gradient.
         each = inside.view(-1, *[1] * len(self.event_shape))
-        harmless = torch.where(each, z, self.interior_point().to(z.dtype))
+        harmless = torch.where(each, z, self.centre.to(z.dtype))
         return self.distribution.log_prob(harmless).masked_fill(~inside, -math.inf)
-
-    def interior_point(self) -> Tensor:
-        """A point inside the support: the mean, or 0 where there is none (a Cauchy, say)."""
-        return torch.nan_to_num(self.distribution.mean, nan=0.0)
 
     def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """n draws of shape (n, *event); a temperature other than 1 scales them about the mean."""
@@ -81,8 +78,7 @@ class Base(nn.Module):
         draws = _draw(self.distribution, n, generator)
         if temperature == 1.0:
             return draws
-        centre = self.interior_point()
-        return centre + temperature * (draws - centre)
+        return self.centre + temperature * (draws - self.centre)
 
     def _apply(self, function, recurse=True):
         """Called by .to(), .double(), .cuda(): moves the distribution's tensors as well."""
@@ -93,19 +89,33 @@ class Base(nn.Module):
         return str(self.distribution)
 
 
-def map_tensors(thing, function):
+def map_tensors(thing, function, seen: dict | None = None):
     """A copy of a distribution with `function` applied to every tensor inside it."""
+    seen = {} if seen is None else seen
+    if id(thing) in seen:
+        return seen[id(thing)]
     if isinstance(thing, Tensor):
         return function(thing)
     if isinstance(thing, (list, tuple)) and not isinstance(thing, torch.Size):
-        return type(thing)(map_tensors(item, function) for item in thing)
+        return type(thing)([map_tensors(item, function, seen) for item in thing])
     if isinstance(thing, (Distribution, torch.distributions.Transform)):
-        twin = copy.copy(thing)
+        # A transform and its inverse may point at each other: each is copied once.
+        twin = seen[id(thing)] = copy.copy(thing)
         for name, value in vars(thing).items():
             if isinstance(value, (Tensor, list, tuple, Distribution, torch.distributions.Transform)):
-                twin.__dict__[name] = map_tensors(value, function)
+                twin.__dict__[name] = map_tensors(value, function, seen)
         return twin
     return thing
+
+
+def _interior_point(distribution: Distribution) -> Tensor:
+    """A point inside the support: the mean, or a draw where no finite mean is known."""
+    draw = _draw(distribution, 1, torch.Generator().manual_seed(0))[0]
+    try:
+        mean = distribution.mean
+    except NotImplementedError:
+        return draw
+    return torch.where(torch.isfinite(mean), mean, draw)
 
 
 def _is_real(support) -> bool:

@@ -1,0 +1,204 @@
+"""Flow and its bases: densities against scipy, samples, devices, copies."""
+
+import copy
+import math
+import pickle
+
+import pytest
+import torch
+from scipy import stats
+from torch import distributions as td
+
+from flowlib.bijection import Chain, Inverse
+from flowlib.checks import check_flow
+from flowlib.flow import Base, Flow, StandardNormal
+from flowlib.scalar import Affine, Exp, LeakyReLU, MixtureCDF, Sigmoid
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_log_normal_is_scipys():
+    flow = Flow(Chain(Affine(12.0, 0.5), Exp()), StandardNormal(())).double()
+    x = torch.linspace(2e4, 8e5, 50, dtype=torch.float64)
+    expected = stats.lognorm.logpdf(x.numpy(), s=0.5, scale=math.exp(12))
+    # Affine's numbers were given as float32: exact for 12 and 0.5.
+    torch.testing.assert_close(flow.log_prob(x), torch.as_tensor(expected))
+
+
+@pytest.mark.parametrize(
+    ("bijection", "base", "low", "high"),
+    [
+        (Affine(3.0, 2.0), StandardNormal(()), -15, 21),
+        (Chain(Affine(0.5, -1.5), LeakyReLU(0.4)), StandardNormal(()), -12, 12),
+        (Inverse(MixtureCDF(4)), td.Beta(2.0, 5.0), -12, 12),
+        (Sigmoid(), td.Normal(0.5, 1.2), 1e-6, 1 - 1e-6),
+        (Affine(1.0, 2.0), td.StudentT(5.0), -120, 120),
+        (Affine(torch.tensor([1.0, -1.0]), 2.0), StandardNormal((2,)), -14, 14),
+        (
+            LeakyReLU(0.5),
+            td.MultivariateNormal(torch.zeros(2), torch.tensor([[1.0, 0.6], [0.6, 2.0]])),
+            -12,
+            12,
+        ),
+        (Affine(0.0, 2.0), td.Normal(torch.zeros(2), torch.tensor([1.0, 0.5])), -12, 12),
+    ],
+)
+def test_flow_laws(bijection, base, low, high):
+    check_flow(Flow(bijection, base), low=low, high=high)
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        td.Uniform(0.0, 1.0),
+        td.Beta(2.0, 5.0),
+        td.Exponential(1.5),
+        td.Independent(td.Uniform(torch.zeros(2), torch.ones(2)), 1),
+    ],
+)
+def test_outside_the_support_the_density_is_zero_and_the_gradient_is_finite(base):
+    flow = Flow(Affine(0.0, 2.0, trainable=True), base)
+    shape = flow.event_shape
+    x = torch.tensor([-0.5, 0.5, 1.0, 2.5]).view(-1, *[1] * len(shape)).expand(4, *shape)
+    log_prob = flow.log_prob(x)
+    assert log_prob[0] == -math.inf
+    assert bool(torch.isfinite(log_prob[1:3]).all())
+    log_prob[1:3].sum().backward()
+    assert bool(torch.isfinite(flow.bijection.scale.grad).all())
+
+
+def test_gradient_is_finite_even_when_some_points_lie_outside():
+    flow = Flow(Affine(0.0, 2.0, trainable=True), td.Beta(2.0, 5.0))
+    flow.log_prob(torch.tensor([-0.5, 0.7, 2.5])).clamp_min(-100).sum().backward()
+    assert bool(torch.isfinite(flow.bijection.scale.grad).all())
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        StandardNormal((2,)),
+        Base(td.Normal(torch.zeros(2), torch.ones(2))),
+        Base(td.MultivariateNormal(torch.zeros(2), torch.eye(2))),
+        Base(
+            td.MixtureSameFamily(
+                td.Categorical(torch.ones(3)),
+                td.Independent(td.Normal(torch.zeros(3, 2), torch.ones(3, 2)), 1),
+            )
+        ),
+        Base(
+            td.TransformedDistribution(
+                td.Normal(torch.zeros(2), torch.ones(2)), [td.transforms.ExpTransform()]
+            )
+        ),
+    ],
+)
+def test_bases_follow_dtype_and_survive_copies(base):
+    flow = Flow(Affine(1.0, 2.0), base).double()
+    x = flow.sample(6, generator=generator())
+    assert x.dtype == torch.float64
+    assert x.shape == (6, 2)
+    expected = flow.log_prob(x)
+    assert expected.dtype == torch.float64
+    for twin in (copy.deepcopy(flow), pickle.loads(pickle.dumps(flow))):
+        torch.testing.assert_close(twin.log_prob(x), expected)
+        torch.testing.assert_close(twin.sample(6, generator=generator()), x)
+    assert flow.float().sample(2).dtype == torch.float32
+
+
+def test_moving_a_flow_does_not_change_the_callers_distribution():
+    base = td.Normal(torch.zeros(2), torch.ones(2))
+    Flow(Affine(), base).double()
+    assert base.loc.dtype == torch.float32
+
+
+def test_sample_with_log_prob_agrees_with_log_prob_and_carries_gradients():
+    flow = Flow(Affine(1.0, 2.0, trainable=True), StandardNormal((3,)))
+    x, log_prob = flow.sample_with_log_prob(5, generator=generator())
+    torch.testing.assert_close(log_prob, flow.log_prob(x))
+    x.sum().backward()
+    assert flow.bijection.shift.grad is not None
+    assert not flow.sample(5).requires_grad
+
+
+def test_temperature_scales_the_base():
+    flow = Flow(Affine(5.0, 2.0), StandardNormal((1,)))
+    cool = flow.sample(1000, temperature=0.5, generator=generator())
+    warm = flow.sample(1000, generator=generator())
+    torch.testing.assert_close((cool - 5) * 2, warm - 5)
+    assert bool((flow.sample(4, temperature=0.0) == 5).all())
+    shifted = Flow(Affine(), td.Normal(3.0, 1.0))
+    torch.testing.assert_close(shifted.sample(7, temperature=0.0), torch.full((7,), 3.0))
+    with pytest.raises(ValueError, match="bounded support"):
+        Flow(Affine(), td.Beta(2.0, 5.0)).sample(3, temperature=0.5)
+    with pytest.raises(ValueError, match="temperature must be >= 0"):
+        flow.sample(3, temperature=-1.0)
+
+
+@pytest.mark.parametrize("base", [StandardNormal(()), td.Beta(2.0, 5.0), td.Normal(0.0, 1.0)])
+def test_a_generator_makes_draws_repeat_and_leaves_the_global_stream_alone(base):
+    flow = Flow(Affine(), base)
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    first = flow.sample(5, generator=generator(3))
+    torch.testing.assert_close(torch.rand(3), expected)
+    torch.testing.assert_close(flow.sample(5, generator=generator(3)), first)
+    assert not torch.equal(flow.sample(5, generator=generator(4)), first)
+
+
+def test_trace_visits_every_intermediate_both_ways():
+    flow = Flow(Chain(Affine(1.0, 2.0), LeakyReLU(0.5), Affine(0.0, 3.0)), StandardNormal((2,)))
+    z = torch.randn(4, 2, generator=generator())
+    steps = flow.trace(z)
+    assert [step.name for step in steps] == ["z", "Affine", "LeakyReLU", "Affine"]
+    x, log_det = flow.bijection(z)
+    torch.testing.assert_close(steps[-1].value, x)
+    torch.testing.assert_close(steps[-1].log_det, log_det)
+    back = flow.trace(x, inverse=True)
+    assert back[0].name == "x"
+    torch.testing.assert_close(back[-1].value, z)
+    for there, again in zip(steps, reversed(back), strict=True):
+        torch.testing.assert_close(there.value, again.value)
+
+
+def test_state_dict_round_trip():
+    flow = Flow(Chain(Affine(1.0, 2.0, trainable=True), MixtureCDF(2)), td.Beta(2.0, 2.0))
+    twin = Flow(Chain(Affine(0.0, 1.0, trainable=True), MixtureCDF(2)), td.Beta(2.0, 2.0))
+    twin.load_state_dict(flow.state_dict())
+    z = torch.linspace(0.1, 0.9, 5)
+    torch.testing.assert_close(twin.bijection(z), flow.bijection(z))
+
+
+def test_repr_can_be_read():
+    text = repr(Flow(Chain(*[Affine(1.0, 2.0, trainable=True) for _ in range(20)]), StandardNormal(())))
+    assert "40 parameters" in text
+    assert "10 more" in text
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: Flow(torch.nn.ReLU(), StandardNormal(())), TypeError, "needs a Bijection first, got ReLU"),
+        (lambda: Flow(Affine(), "normal"), TypeError, "got str"),
+        (
+            lambda: Flow(Affine(), StandardNormal((2,))).log_prob(torch.zeros(4, 3)),
+            ValueError,
+            r"\(batch, 2\)",
+        ),
+        (lambda: Flow(Affine(), StandardNormal((2,))).sample(2.5), ValueError, "whole number >= 0, got 2.5"),
+    ],
+)
+def test_errors_state_what_was_expected(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_flow_on_cuda():
+    flow = Flow(Inverse(MixtureCDF(4)), td.Beta(2.0, 5.0)).to("cuda")
+    x = flow.sample(5)
+    assert x.device.type == "cuda"
+    assert flow.log_prob(x).device.type == "cuda"

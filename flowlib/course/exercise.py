@@ -31,6 +31,7 @@ from flowlib import checks
 
 SOLUTION = ("### BEGIN SOLUTION", "### END SOLUTION")
 HIDDEN = ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
+supplied_sources = checks.submitted_sources  # gives check_source the cells of a submission
 MARK_SCHEME = ("=== BEGIN MARK SCHEME ===", "=== END MARK SCHEME ===")
 
 
@@ -396,7 +397,7 @@ def _run_test(setup: tuple[str, ...], sources: dict[str, str], test: TestCell, a
         for name in {name for source in sources.values() for name in defined_names(source)}:
             if name in answers:
                 namespace[name] = proxy(answers[name])
-        with checks.submitted_sources(sources):
+        with supplied_sources(sources):
             _execute([test.source], test.grade_id, namespace)
     except Exception as error:
         return Result(test.grade_id, False, test.points, _describe(error))

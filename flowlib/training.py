@@ -335,7 +335,7 @@ def _train(
                 value.backward()
                 workers.sum_gradients(parameters)
                 if clip is not None:
-                    nn.utils.clip_grad_norm_(parameters, clip)
+                    nn.utils.clip_grad_norm_(parameters, clip, foreach=True)
                 optimizer.step()
                 running = running + value.detach()
                 bar.update()

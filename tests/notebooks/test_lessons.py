@@ -1,0 +1,236 @@
+"""What every lesson and demo keeps to: size, saved outputs, equations, notation, the order of the course."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from flowlib.course.exercise import text
+from flowlib.course.house import lesson_names
+from tests.conftest import HOUSE
+
+LESSONS = [name for name in lesson_names(HOUSE) if (HOUSE / "lessons" / name / "lesson.ipynb").is_file()]
+DEMOS = [name for name in lesson_names(HOUSE) if (HOUSE / "lessons" / name / "demo.ipynb").is_file()]
+SOURCES = [
+    *(f"lessons/{name}/lesson.ipynb" for name in LESSONS),
+    *(f"lessons/{name}/demo.ipynb" for name in DEMOS),
+    *(str(path.relative_to(HOUSE)) for path in sorted(HOUSE.glob("solutions/*/exercises.ipynb"))),
+]
+
+# The lesson from which on a module, or a name in it, may be used.
+INTRODUCED = {
+    **dict.fromkeys(["bijection", "scalar", "flow", "training", "data", "checks", "plots"], 1),
+    **{"linear": 2, "planar": 3, "nets": 4, "coupling": 4, "image": 5, "autoregressive": 6, "continuous": 7},
+    **{"residual": 9, "course": 1},
+}
+INTRODUCED_NAMES = {
+    **{"PlanarFlow": 3, "RadialFlow": 3, "RealNVP": 4, "Glow": 5, "MAF": 6, "IAF": 6, "CNF": 7, "NSF": 8},
+    **{"SplineTransformer": 8, "MixtureCDFTransformer": 8, "ActNorm": 5},
+}
+# Other people's names for what this course calls log_det, forward, inverse, base.
+FOREIGN = re.compile(
+    r"^(log_?abs_?det.*|logdet.*|ldj|log_?jac(obian)?|log_det_j.*|fwd|bwd|inv|z_dim)$", re.IGNORECASE
+)
+
+
+@functools.cache
+def notebook(path: str) -> dict:
+    return json.loads((HOUSE / path).read_text(encoding="utf-8"))
+
+
+def cells(path: str, kind: str) -> list[dict]:
+    return [cell for cell in notebook(path)["cells"] if cell["cell_type"] == kind]
+
+
+def number(path: str) -> int:
+    return int(Path(path).parent.name[:2])
+
+
+def prose(path: str) -> str:
+    return "\n\n".join(text(cell) for cell in cells(path, "markdown"))
+
+
+def words(markdown: str) -> int:
+    """Words that are read: without formulas, links' addresses, code blocks and HTML tags."""
+    for pattern in (
+        r"```.*?```",
+        r"\$\$.*?\$\$",
+        r"\$[^$\n]*\$",
+        r"\]\([^)]*\)",
+        r"<[^>]+>",
+        r"\\begin.*?\\end\{\w+\*?\}",
+    ):
+        markdown = re.sub(pattern, " ", markdown, flags=re.DOTALL)
+    return len(re.findall(r"[A-Za-z0-9][\w'’-]*", markdown))
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_lesson_has_the_right_size(lesson):
+    path = f"lessons/{lesson}/lesson.ipynb"
+    assert 35 <= len(notebook(path)["cells"]) <= 60
+    assert 1800 <= words(prose(path)) <= 3500
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_code_cells_fit_on_a_screen(path):
+    graded = 60  # test cells and model answers of exercises are not read on a screen
+    for cell in cells(path, "code"):
+        limit = graded if "nbgrader" in cell["metadata"] else 20
+        lines = [line for line in text(cell).split("\n") if line.strip()]
+        assert len(lines) <= limit, (
+            f"cell {cell['id']} has {len(lines)} lines, at most {limit}:\n{text(cell)}"
+        )
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_notebook_is_clean(path):
+    content = notebook(path)
+    assert (content["nbformat"], content["nbformat_minor"]) >= (4, 5)
+    assert content["metadata"]["kernelspec"]["name"] == "python3"
+    assert "widgets" not in content["metadata"], "saved widget state: clear it and save again"
+    ids = [cell["id"] for cell in content["cells"]]
+    assert len(ids) == len(set(ids))
+    assert all(text(cell).strip() for cell in content["cells"]), "an empty cell"
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if not path.startswith("solutions")])
+def test_outputs_are_saved_and_quiet(path):
+    """Run from top to bottom, no warning, no error."""
+    code = cells(path, "code")
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1)), "restart and run all"
+    assert any(cell["outputs"] for cell in code)
+    for cell in code:
+        for output in cell["outputs"]:
+            assert output["output_type"] != "error" or "raises-exception" in cell["metadata"].get("tags", [])
+            assert output.get("name") != "stderr", f"cell {cell['id']} writes to stderr: {output['text']}"
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_pictures_have_words_and_live_here(path):
+    content = prose(path)
+    for alt, address in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)", content):
+        assert len(alt.split()) >= 3, f"picture {address} needs alt text that says what it shows"
+        assert not address.startswith("http"), f"picture {address} comes from the network"
+        if not address.startswith(("attachment:", "data:")):
+            assert (HOUSE / path).parent.joinpath(address).resolve().is_file(), f"no such picture: {address}"
+    for tag in re.findall(r"<img\b[^>]*>", content):
+        assert re.search(r'alt="[^"]{10,}"', tag), f"{tag} needs alt text"
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_links_between_files_lead_somewhere(path):
+    for address in re.findall(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)", prose(path)):
+        if not re.match(r"(https?:|mailto:|#)", address):
+            target = (HOUSE / path).parent.joinpath(address.split("#")[0]).resolve()
+            # A solution links as its released copy in lessons/ will stand.
+            released = (HOUSE / "lessons" / Path(path).parent.name / address.split("#")[0]).resolve()
+            assert target.exists() or released.exists(), f"no such file: {address}"
+
+
+def tags(path: str) -> list[str]:
+    return re.findall(r"\\tag\{(\d+\.\d+[a-z]?)\}", prose(path))
+
+
+@functools.cache
+def all_tags() -> frozenset[str]:
+    return frozenset(tag for name in LESSONS for tag in tags(f"lessons/{name}/lesson.ipynb"))
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_equations_are_numbered_and_computed(lesson):
+    """Equations of lesson 3 are 3.1, 3.2, ... in order, and code marked `# (3.1)` computes each."""
+    path = f"lessons/{lesson}/lesson.ipynb"
+    found = tags(path)
+    assert found
+    plain = [tag for tag in found if tag[-1].isdigit()]
+    assert plain == [f"{number(path)}.{k}" for k in range(1, len(plain) + 1)]
+    code = "\n".join(text(cell) for cell in cells(path, "code"))
+    computed = set(re.findall(r"\((\d+\.\d+[a-z]?)\)", "\n".join(re.findall(r"#.*", code))))
+    assert not set(found) - computed, "no code marked # (n.m) computes these equations"
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_cited_equations_exist(path):
+    code = "\n".join("\n".join(re.findall(r"#.*", text(cell))) for cell in cells(path, "code"))
+    cited = set(re.findall(r"\((\d+\.\d+[a-z]?)\)", code))
+    cited |= set(
+        re.findall(
+            r"(?:equations?|eqs?\.?|and|by|from|in)\s+\((\d+\.\d+[a-z]?)\)", prose(path), re.IGNORECASE
+        )
+    )
+    taught = {int(name[:2]) for name in LESSONS}
+    mine = {tag for tag in cited if int(tag.split(".")[0]) in taught}
+    assert not mine - all_tags(), "these equations stand in no lesson"
+
+
+def trees(path: str) -> list[ast.Module]:
+    found = []
+    for cell in cells(path, "code"):
+        source = text(cell)
+        assert not re.search(r"^\s*[%!]", source, re.MULTILINE), f"cell {cell['id']} is not plain Python"
+        found.append(ast.parse(source))
+    return found
+
+
+def bound_names(tree: ast.AST) -> set[str]:
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            names.add(node.name)
+    return names
+
+
+@pytest.mark.parametrize(
+    "path", [*SOURCES, *sorted(str(p.relative_to(HOUSE)) for p in HOUSE.glob("flowlib/*.py"))]
+)
+def test_one_notation(path):
+    """log_det, z, x, forward, inverse: no other word for what the course has a word for."""
+    found = (
+        trees(path) if path.endswith(".ipynb") else [ast.parse((HOUSE / path).read_text(encoding="utf-8"))]
+    )
+    foreign = sorted(name for tree in found for name in bound_names(tree) if FOREIGN.match(name))
+    assert not foreign, "write log_det, forward, inverse"
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_flowlib_is_used_after_it_is_introduced(path):
+    lesson = number(path)
+    for tree in trees(path):
+        for node in ast.walk(tree):
+            modules, names = [], []
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "flowlib":
+                names = [alias.name for alias in node.names]
+                modules = node.module.split(".")[1:2] or [name for name in names if name in INTRODUCED]
+            elif isinstance(node, ast.Import):
+                modules = [a.name.split(".")[1] for a in node.names if a.name.startswith("flowlib.")]
+            elif isinstance(node, ast.Attribute):
+                names = [node.attr]
+            for module in modules:
+                assert module in INTRODUCED, f"flowlib.{module} has no lesson"
+                assert INTRODUCED[module] <= lesson, f"flowlib.{module} comes in lesson {INTRODUCED[module]}"
+            for name in names:
+                first = INTRODUCED_NAMES.get(name, 0)
+                assert first <= lesson, f"{name} comes in lesson {first}"
+
+
+@pytest.mark.parametrize("path", SOURCES)
+def test_nothing_is_private_or_from_the_network(path):
+    """What kills courses: private functions of libraries, downloads, addresses in code."""
+    for tree in trees(path):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                assert not any(part.startswith("_") for part in (node.module or "").split(".")), node.module
+                assert not any(alias.name.startswith("_") for alias in node.names), ast.unparse(node)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not re.match(r"https?://", node.value), f"an address in code: {node.value}"
+            if isinstance(node, ast.keyword) and node.arg in ("download", "hub"):
+                assert not (isinstance(node.value, ast.Constant) and node.value.value is True), "a download"

@@ -8,6 +8,7 @@ environment variable FLOWLIB_ASSETS names; assets/data/README.md states their so
 
 from __future__ import annotations
 
+import csv
 import functools
 import math
 import os
@@ -304,7 +305,7 @@ def energy_4(x: Tensor) -> Tensor:
 ENERGIES = {"U1": energy_1, "U2": energy_2, "U3": energy_3, "U4": energy_4}
 
 
-def log_integral(log_density, low: float = -8.0, high: float = 8.0, points: int = 1600) -> float:
+def log_integral(log_density, low: float = -8.0, high: float = 8.0, points: int = 800) -> float:
     """log ∫ exp(log_density(x)) dx over the square [low, high]², by the midpoint rule in float64.
 
     For the four energies the answer is right to 1e-6.
@@ -424,6 +425,28 @@ def diamonds(
     """
     rows = _read_table("diamonds.csv.gz")
     return _table(rows[(rows[:, 4:] > 0).all(1)], _DIAMONDS, columns, seed, dtype)
+
+
+def shared_table(lesson: int | None = None) -> list[dict[str, str | int | float]]:
+    """The course's growing table on `shared_target`, as measured once: up to a lesson, or all of it.
+
+    Each row has lesson, model, nll (held-out, nats), parameters, forward_ms, inverse_ms (1,000 rows on one
+    CPU core) and round_trip. A lesson shows the earlier rows and adds its own with `training.evaluate`.
+    `python tests/benchmarks/shared_table.py` measures all of them again.
+    """
+    with open(asset("data", "shared_table.csv"), newline="") as file:
+        rows = [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
+    return [row for row in rows if lesson is None or row["lesson"] <= lesson]
+
+
+def _value(text: str) -> str | int | float:
+    """A cell of a table: a whole number, a number, or text."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
 
 
 # --------------------------------------------------------------------------- images

@@ -24,6 +24,7 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, LinearSegmentedColormap
+from matplotlib.ticker import EngFormatter, MaxNLocator
 from torch import Tensor
 
 Z_COLOR, X_COLOR, MAP_COLOR, REFERENCE_COLOR = "#0072B2", "#D55E00", "#444444", "black"
@@ -116,6 +117,7 @@ def density_1d(
         ax.plot(grid, np.exp(_log_prob_1d(reference, grid)), color=REFERENCE_COLOR, ls="--", lw=1.1)
     ax.set(xlabel=f"${kind}$", ylabel=f"$p_{kind}({kind})$", xlim=(low, high))
     ax.set_ylim(bottom=0)
+    _tidy_ticks(ax)
     return ax
 
 
@@ -171,7 +173,9 @@ def transport_triptych(
     if samples is not None:
         samples = _numbers(samples)
         heights, steps = np.histogram(samples, bins=bins, range=(low, high))
-        axes[2].stairs(heights / len(samples) / np.diff(steps), steps, color="#888888", lw=0.8)
+        heights = heights / len(samples) / np.diff(steps)
+        axes[2].stairs(heights, steps, color="#888888", lw=0.8)
+        axes[2].set_ylim(top=max(axes[2].get_ylim()[1], 1.05 * heights.max()))
     if reference is not None:
         grid = np.linspace(low, high, 600)
         axes[2].plot(grid, np.exp(_log_prob_1d(reference, grid)), color=REFERENCE_COLOR, ls="--", lw=1.1)
@@ -182,6 +186,7 @@ def transport_triptych(
     axes[1].set(xlabel="$z$", ylabel="$x = f(z)$", xlim=(z[0], z[-1]), ylim=(low, high))
     for ax, title in zip(axes, ("base", "map", "data"), strict=True):
         ax.set_title(title)
+        _tidy_ticks(ax)
     return axes
 
 
@@ -351,10 +356,11 @@ def trace_panels(
     Args:
         samples: data whose latents are the starting points; by default n draws from the base.
         panels: at most so many stops, the first and last always among them.
-        bounds: as in `density_map`, for all panels; by default each shows its own points.
+        bounds: the window of all panels, as in `density_map`; by default it holds all stops.
     """
     stops = _trace(flow, samples, n, seed)
     chosen = sorted({round(k) for k in np.linspace(0, len(stops) - 1, min(panels, len(stops)))})
+    bounds = _window(stops) if bounds is None else bounds
     axes = _new_axes(1, len(chosen), size=(2.1 * len(chosen), 2.3))
     colors = _by_angle(stops[0])
     for ax, index in zip(axes, chosen, strict=True):
@@ -393,10 +399,7 @@ def animate_trace(
     """
     stops = _trace(flow, samples, n, seed)
     values = np.stack([stop.double().cpu().numpy() for stop in stops])
-    if bounds is None:
-        low, high = np.quantile(values, 0.002, axis=(0, 1)), np.quantile(values, 0.998, axis=(0, 1))
-        pad = 0.08 * (high - low)
-        bounds = (low[0] - pad[0], high[0] + pad[0], low[1] - pad[1], high[1] + pad[1])
+    bounds = _window(stops) if bounds is None else bounds
     ease = 0.5 - 0.5 * np.cos(np.pi * np.linspace(0, 1, frames_per_step, endpoint=False))
     moves = [(k, float(t)) for k in range(len(stops) - 1) for t in ease]
     script = [(0, 0.0)] * hold + moves + [(len(stops) - 1, 0.0)] * 2 * hold
@@ -448,6 +451,10 @@ def learning_curve(
         ends.append((valid[-1], "valid", X_COLOR))
     if reference is not None:
         ax.axhline(reference, color=REFERENCE_COLOR, ls="--", lw=1.1)
+    # A steep start would squeeze the rest into a line; it may leave the picture.
+    known = np.concatenate([train, np.asarray(history.valid), [] if reference is None else [reference]])
+    low, usual = np.min(known), np.quantile(train, 0.9)
+    ax.set_ylim(top=min(ax.get_ylim()[1], low + 4 * (usual - low) + 1e-12))
     _label_ends(ax, steps[-1], ends)
     ax.set(xlabel="step", ylabel=f"negative log-likelihood ({units})")
     return ax
@@ -506,18 +513,10 @@ def trade_off(
         times = np.array([float(row[key]) for row in rows])
         chosen = [bool(highlight) and str(row["model"]).startswith(highlight) for row in rows]
         ax.scatter(times, missing, s=sizes, c=[X_COLOR if c else MAP_COLOR for c in chosen], alpha=0.75, lw=0)
-        for time, nats, row, mark in zip(times, missing, rows, chosen, strict=True):
-            ax.annotate(
-                row["model"],
-                (time, nats),
-                xytext=(6, 3),
-                textcoords="offset points",
-                fontsize=8,
-                color=X_COLOR if mark else MAP_COLOR,
-            )
-        ax.set(xscale="log", yscale="symlog" if missing.min() <= 0 else "log")
+        ax.set(xscale="log", yscale="log" if missing.min() > 0 else "linear")
         ax.set(xlabel=f"time {title} (ms)", ylabel="missing nats" if entropy else "NLL (nats)")
         ax.margins(0.18)
+        _label_points(ax, times, missing, [str(row["model"]) for row in rows], chosen)
     return axes
 
 
@@ -631,6 +630,14 @@ def _trace(flow, samples: Tensor | None, n: int, seed: int) -> list[Tensor]:
     return [stop.value for stop in flow.trace(samples[:n], inverse=True)][::-1]
 
 
+def _window(stops: list[Tensor]) -> tuple[float, float, float, float]:
+    """Bounds that hold all stops, but for the farthest points."""
+    values = torch.cat(stops).double().cpu().numpy()
+    low, high = np.quantile(values, [0.002, 0.998], axis=0)
+    pad = 0.08 * (high - low)
+    return (low[0] - pad[0], high[0] + pad[0], low[1] - pad[1], high[1] + pad[1])
+
+
 def _by_angle(z: Tensor) -> np.ndarray:
     """A colour for each point of the plane by its direction from the origin."""
     z = z.detach().double().cpu().numpy()
@@ -663,8 +670,45 @@ def _frame_plane(ax: Axes, box: tuple[float, float, float, float], kind: str, ti
         ax.set_title(title)
 
 
+def _tidy_ticks(ax: Axes) -> None:
+    """Few ticks, and 250k for 250000, so that numbers do not run into each other."""
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(5))
+        if max(abs(end) for end in axis.get_view_interval()) >= 10_000:
+            axis.set_major_formatter(EngFormatter(sep=""))
+
+
 def _write_beside(ax: Axes, x: float, y: float, text: str, color) -> None:
     ax.annotate(text, (x, y), xytext=(5, 2), textcoords="offset points", color=color, fontsize="small")
+
+
+def _label_points(ax: Axes, x: np.ndarray, y: np.ndarray, texts: list[str], marks: list[bool]) -> None:
+    """A name beside each point: at the first of eight places where it covers no other name or point."""
+    size = 0.85 * plt.rcParams["font.size"]
+    pixel = ax.figure.dpi / 72
+    points = ax.transData.transform(np.stack([x, y], 1)) / pixel
+    taken = [(px - 4, px + 4, py - 4, py + 4) for px, py in points]
+    for (px, py), at, text, mark in zip(points, zip(x, y, strict=True), texts, marks, strict=True):
+        width = 0.6 * size * len(text)
+        places = [(6, 0), (-6 - width, 0), (-width / 2, size), (-width / 2, -size)]
+        places += [(6, size), (6, -size), (-6 - width, size), (-6 - width, -size)]
+        boxes = [(px + a, px + a + width, py + b - size / 2, py + b + size / 2) for a, b in places]
+        clashes = [sum(_overlap(box, other) for other in taken) for box in boxes]
+        best = int(np.argmin(clashes))
+        taken.append(boxes[best])
+        ax.annotate(
+            text,
+            at,
+            xytext=places[best],
+            textcoords="offset points",
+            va="center",
+            fontsize=size,
+            color=X_COLOR if mark else MAP_COLOR,
+        )
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return a[0] < b[1] and b[0] < a[1] and a[2] < b[3] and b[2] < a[3]
 
 
 def _label_ends(ax: Axes, x: float, ends: list[tuple[float, str, str]]) -> None:

@@ -1,0 +1,270 @@
+"""The data sets have the shapes, units and densities that their docstrings state."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.distributions import MultivariateNormal
+
+from flowlib import data
+from flowlib.bijection import Chain
+from flowlib.checks import check_bijection
+from flowlib.data import Split, Standardizer
+from flowlib.flow import Flow, StandardNormal
+from flowlib.linear import Linear
+
+ONE_D = [data.two_gaussians, data.house_prices]
+TWO_D = [data.two_moons, data.banana, data.noisy_sine, data.checkerboard, data.spirals, data.rings]
+
+
+@pytest.mark.parametrize("draw", ONE_D + TWO_D, ids=lambda draw: draw.__name__)
+def test_toy_sets_repeat_by_seed_and_keep_the_dtype(draw):
+    event = () if draw in ONE_D else (2,)
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    x = draw(100, seed=3)
+    assert x.shape == (100, *event) and x.dtype == torch.float32 and torch.isfinite(x).all()
+    assert torch.equal(x, draw(100, seed=3)) and not torch.equal(x, draw(100, seed=4))
+    assert torch.equal(x, draw(100, seed=torch.Generator().manual_seed(3)))
+    assert draw(10, dtype=torch.float64).dtype == torch.float64
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def expectation(log_prob, values, low, high, points):
+    """∫ p · values over [low, high]² by the midpoint rule."""
+    width = (high - low) / points
+    axis = low + width * (torch.arange(points, dtype=torch.float64) + 0.5)
+    grid = torch.cartesian_prod(axis, axis)
+    log_p = log_prob(grid)
+    return float((log_p.exp() * values(log_p)).sum() * width**2)
+
+
+@pytest.mark.parametrize(
+    ("draw", "log_prob", "entropy", "size", "points"),
+    [
+        (data.banana, data.banana_log_prob, data.BANANA_ENTROPY, 30, 900),
+        (data.noisy_sine, data.noisy_sine_log_prob, data.NOISY_SINE_ENTROPY, 3, 1200),
+        (None, data.shared_target_log_prob, data.SHARED_TARGET_ENTROPY, 12, 1500),
+    ],
+    ids=["banana", "noisy_sine", "shared_target"],
+)
+def test_exact_densities_and_entropies(draw, log_prob, entropy, size, points):
+    assert expectation(log_prob, torch.ones_like, -size, size, points) == pytest.approx(1, abs=1e-4)
+    minus_log = lambda log_p: torch.where(log_p.isfinite(), -log_p, 0)  # noqa: E731
+    assert expectation(log_prob, minus_log, -size, size, points) == pytest.approx(entropy, abs=2e-4)
+    draws = draw(40_000) if draw else data.shared_target().test
+    surprise = -log_prob(draws)
+    error = surprise.std() / math.sqrt(len(draws))
+    assert abs(surprise.mean() - entropy) < 4 * error
+
+
+def test_the_entropy_of_the_noisy_sine_is_the_published_one():
+    assert round(data.NOISY_SINE_ENTROPY, 3) == 0.908
+
+
+def test_two_gaussians_follow_their_density():
+    x = data.two_gaussians(20_000, dtype=torch.float64)
+    grid = torch.linspace(-12, 12, 20_001, dtype=torch.float64)
+    p = data.two_gaussians_log_prob(grid).exp()
+    cdf = torch.cumulative_trapezoid(p, grid)
+    assert cdf[-1] == pytest.approx(1, abs=1e-6)
+    share = (x[:, None] <= grid[None, ::1000]).double().mean(0)[1:]
+    assert (share - cdf[999::1000]).abs().max() < 1.63 / math.sqrt(len(x))  # Kolmogorov, 1%
+
+
+def test_house_prices_are_log_normal():
+    log_price = data.house_prices(50_000).log()
+    assert log_price.mean() == pytest.approx(12, abs=0.01) and log_price.std() == pytest.approx(0.5, abs=0.01)
+
+
+def test_geometry_of_the_toy_sets():
+    squares = (data.checkerboard(4000) / 2).floor().long()
+    assert (squares.sum(1) % 2 == 0).all() and len(squares.unique(dim=0)) == 8
+    radius = data.rings(4000, noise=0.0).norm(dim=1)
+    counts = [int((radius - r).abs().lt(1e-5).sum()) for r in (1, 2, 3)]
+    assert sum(counts) == 4000
+    assert [round(6 * count / 4000, 1) for count in counts] == pytest.approx([1, 2, 3], abs=0.2)
+    moons = data.two_moons(4000, noise=0.0)
+    upper = (moons.norm(dim=1) - 1).abs() < 1e-5
+    lower = ((moons - torch.tensor([1, 0.5])).norm(dim=1) - 1).abs() < 1e-5
+    assert (upper | lower).all() and abs(upper.float().mean() - 0.5) < 0.05
+    arms = data.spirals(4000, noise=0.0)
+    turn = arms.norm(dim=1) / 3
+    assert turn.max() <= 1
+    along = torch.stack([(3 * math.pi * turn).cos(), (3 * math.pi * turn).sin()], 1)
+    torch.testing.assert_close((arms * along).sum(1).abs(), 3 * turn, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", list(data.ENERGIES))
+def test_energies_are_finite_and_their_integral_converges(name):
+    log_density = data.ENERGIES[name]
+    x = 20 * torch.randn(500, 2, generator=torch.Generator().manual_seed(0))
+    x.requires_grad_()
+    values = log_density(x)
+    assert values.shape == (500,)
+    assert torch.isfinite(values).all() and torch.isfinite(torch.autograd.grad(values.sum(), x)[0]).all()
+    coarse, fine = data.log_integral(log_density, points=400), data.log_integral(log_density, points=800)
+    assert coarse == pytest.approx(fine, abs=1e-6)
+    assert data.log_integral(log_density, -12, 12, 800) == pytest.approx(fine, abs=1e-6)
+
+
+def test_energies_are_those_of_the_paper():
+    """By hand, at points where each formula is short."""
+    points = torch.tensor([[2.0, 0.0], [0.0, 0.0], [1.0, 1.0], [1.0, -2.0]])
+    u1, u2, u3, u4 = (data.ENERGIES[f"U{k}"](points) for k in (1, 2, 3, 4))
+    assert u1[0] == pytest.approx(0, abs=1e-6)  # on the ring, in a lobe
+    assert u1[1] == pytest.approx(-0.5 * 25 - 0.5 * (2 / 0.6) ** 2 + math.log(2), rel=1e-5)
+    assert u2[2] == pytest.approx(0, abs=1e-6) and u2[3] == pytest.approx(-0.5 * (3 / 0.4) ** 2, rel=1e-5)
+    assert u3[3] == pytest.approx(0, abs=1e-6)  # the lower band lies 3 below at x₁ = 1
+    assert u4[3] == pytest.approx(-0.5 * (1.5 / 0.35) ** 2, rel=1e-4)  # and 1.5 below there
+
+
+def test_log_integral_of_a_gaussian():
+    assert data.log_integral(lambda x: -0.5 * (x**2).sum(1)) == pytest.approx(math.log(2 * math.pi), abs=1e-9)
+
+
+# --------------------------------------------------------------------------- measured tables
+
+
+def test_ames():
+    split = data.ames()
+    assert [len(part) for part in split[:3]] == [2052, 439, 439]
+    assert split.columns == ("price", "living_area", "year_built", "longitude", "latitude")
+    torch.testing.assert_close(split.train.mean(0), torch.zeros(5), atol=1e-5, rtol=0)
+    torch.testing.assert_close(split.train.std(0), torch.ones(5), atol=1e-5, rtol=0)
+    rows = torch.cat([split.units(part)[0] for part in split[:3]])
+    prices = data.ames_prices()
+    assert prices.shape == (2930,) and prices.median() == 160_000
+    # Half a rounding step at most lies between a dequantized price and a recorded one.
+    gap = (rows[:, 0].sort().values - prices.sort().values).abs()
+    assert gap.max() <= 100 and gap.float().mean() > 1
+    assert "2052" in repr(split) and "latitude" in repr(split)
+
+
+def test_parts_are_disjoint_and_complete():
+    parts = data.split_rows(1001, seed=0)
+    assert sorted(torch.cat(parts).tolist()) == list(range(1001))
+    assert [len(part) for part in parts] == [701, 150, 150]
+    assert not torch.equal(parts[0], data.split_rows(1001, seed=1)[0])
+
+
+def test_columns_can_be_chosen():
+    split = data.ames(("lot_area", "price"), dtype=torch.float64)
+    assert split.train.shape == (2052, 2) and split.train.dtype == torch.float64
+    lot, price = split.units(split.train)[0].unbind(1)
+    assert 7_000 < lot.median() < 12_000 and 150_000 < price.median() < 170_000
+    with pytest.raises(ValueError, match="living_area"):
+        data.ames(("price", "bathrooms"))
+
+
+def test_diamonds():
+    split = data.diamonds()
+    assert sum(len(part) for part in split[:3]) == 53_940 - 20
+    assert split.train.shape[1] == 7 and torch.isfinite(split.train).all()
+    rows = split.units(split.train)[0]
+    assert rows.min() > 0
+    assert rows[:, 0].mean() == pytest.approx(0.798, abs=0.01)  # carat
+    assert rows[:, 3].mean() == pytest.approx(3933, abs=60)  # dollars
+
+
+def test_dequantized_values_round_back():
+    x = torch.arange(50.0)
+    noisy = data.dequantize(100 * x, 100.0)
+    torch.testing.assert_close((noisy / 100).round(), x)
+    assert len(noisy.unique()) == 50 and torch.equal(noisy, data.dequantize(100 * x, 100.0, seed=0))
+
+
+@pytest.mark.parametrize("log", [None, [True, False, True]])
+def test_standardizer_is_a_bijection_with_the_right_log_det(log):
+    x = torch.rand(200, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 10 + 1
+    units = Standardizer.fit(x, log)
+    z, _ = units.inverse(x)
+    torch.testing.assert_close(z.mean(0), torch.zeros(3, dtype=z.dtype), atol=1e-12, rtol=0)
+    torch.testing.assert_close(z.std(0), torch.ones(3, dtype=z.dtype))
+    check_bijection(units, z=z[:20])
+    with pytest.raises(ValueError, match=r"\(batch, 3\)"):
+        units(z[:, :2])
+
+
+def test_a_density_in_original_units():
+    """A Gaussian fitted to standardised rows, seen in the original ones, is the Gaussian of those."""
+    x = data.banana(500, dtype=torch.float64) * torch.tensor([10.0, 0.1]) + 5
+    units = Standardizer.fit(x)
+    z, _ = units.inverse(x)
+    factor = torch.linalg.cholesky(torch.cov(z.T))
+    flow = Flow(Chain(Linear.from_matrix(factor), units), StandardNormal((2,))).double()
+    exact = MultivariateNormal(x.mean(0), torch.cov(x.T))
+    torch.testing.assert_close(flow.log_prob(x), exact.log_prob(x))
+
+
+# --------------------------------------------------------------------------- images
+
+
+def test_digits():
+    images, labels = data.digits()
+    assert isinstance(images, Split) and images.train.shape == (1259, 1, 8, 8)
+    assert sum(len(part) for part in images[:3]) == 1797
+    assert images.train.unique().tolist() == list(range(data.DIGITS_LEVELS))
+    for part, classes in zip(images[:3], labels[:3], strict=True):
+        assert len(part) == len(classes) and classes.dtype == torch.int64
+        assert set(classes.tolist()) == set(range(10))
+    # Images and labels belong together: the mean images of the classes tell the test digits apart.
+    means = torch.stack([images.train[labels.train == digit].mean(0).flatten() for digit in range(10)])
+    guess = torch.cdist(images.test.flatten(1), means).argmin(1)
+    assert (guess == labels.test).float().mean() > 0.85
+
+
+def test_natural_patches():
+    split = data.natural_patches(200, size=6)
+    assert split.train.shape == (200, 3, 6, 6) and split.test.shape == split.valid.shape == (50, 3, 6, 6)
+    whole = torch.cat(split[:3])
+    assert torch.equal(whole, whole.round()) and whole.min() >= 0 and whole.max() <= 255
+    # Neighbouring pixels are alike, pixels of different patches are not: the axes are in order.
+    near = (whole[..., 1:] - whole[..., :-1]).abs().mean()
+    assert near < 0.5 * (whole[1:] - whole[:-1]).abs().mean()
+    with pytest.raises(ValueError, match="patch size"):
+        data.natural_patches(10, size=500)
+
+
+def test_patches_come_from_the_photographs():
+    from sklearn.datasets import load_sample_images
+
+    patch = data.natural_patches(1, size=8).train[0].permute(1, 2, 0)
+    photographs = [torch.tensor(image) for image in load_sample_images().images]
+    found = False
+    for photograph in photographs:
+        corners = (photograph[:-7, :-7] == patch[0, 0]).all(-1).nonzero()
+        found |= any(
+            torch.equal(photograph[i : i + 8, j : j + 8].float(), patch) for i, j in corners.tolist()
+        )
+    assert found
+
+
+# --------------------------------------------------------------------------- files
+
+
+def test_a_missing_file_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLOWLIB_ASSETS", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="FLOWLIB_ASSETS"):
+        data.asset("data", "ames.csv")
+
+
+def test_the_data_are_found_from_any_folder(tmp_path):
+    code = "import flowlib.data as d; print(len(d.ames_prices()))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "2930\n"), done.stderr
+
+
+def test_the_shared_table_has_a_row_for_each_model():
+    rows = data.shared_table()
+    assert len({row["model"] for row in rows}) == len(rows)
+    for row in rows:
+        assert data.SHARED_TARGET_ENTROPY - 0.02 < row["nll"] < 4, row
+        assert row["parameters"] >= 1 and row["forward_ms"] > 0 and row["inverse_ms"] > 0
+        assert 0 <= row["round_trip"] < 1e-3
+    up_to_3 = data.shared_table(3)
+    assert up_to_3 == [row for row in rows if row["lesson"] <= 3]

@@ -52,23 +52,26 @@ class Linear(Bijection):
         """
         if matrix.dim() != 2 or matrix.shape[0] != matrix.shape[1]:
             raise ValueError(f"expected a square matrix, got shape {tuple(matrix.shape)}")
-        matrix = matrix.detach()
-        layer = cls(matrix.shape[0]).to(matrix.device, matrix.dtype)
-        permutation, lower, upper = torch.linalg.lu(matrix)
-        diagonal = upper.diagonal()
-        smallest = torch.finfo(matrix.dtype).eps * float(matrix.abs().max())
-        if not float(diagonal.abs().min()) > smallest:
-            raise ValueError("the matrix is singular: a linear flow needs an invertible one")
-        with torch.no_grad():
-            layer.lower.copy_(lower.tril(-1))
-            layer.upper.copy_(upper.triu(1))
-            layer.log_diagonal.copy_(diagonal.abs().log())
-            layer.sign.copy_(diagonal.sign())
-            layer.order.copy_(permutation.argmax(1))  # P[i, order[i]] = 1
-            layer.back.copy_(layer.order.argsort())
-            if bias is not None:
+        layer = cls(len(matrix)).to(matrix.device, matrix.dtype)
+        layer.set_weight(matrix)
+        if bias is not None:
+            with torch.no_grad():
                 layer.bias.copy_(bias)
         return layer
+
+    @torch.no_grad()
+    def set_weight(self, matrix: Tensor) -> None:
+        """Factor `matrix`, (D, D), into P, L and U, so that `weight()` returns it."""
+        permutation, lower, upper = torch.linalg.lu(matrix)
+        diagonal = upper.diagonal()
+        if not float(diagonal.abs().min()) > torch.finfo(matrix.dtype).eps * float(matrix.abs().max()):
+            raise ValueError("the matrix is singular: a linear flow needs an invertible one")
+        self.lower.copy_(lower.tril(-1))
+        self.upper.copy_(upper.triu(1))
+        self.log_diagonal.copy_(diagonal.abs().log())
+        self.sign.copy_(diagonal.sign())
+        self.order.copy_(permutation.argmax(1))  # P[i, order[i]] = 1
+        self.back.copy_(self.order.argsort())
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """L and U, each (D, D)."""
@@ -83,19 +86,25 @@ class Linear(Bijection):
 
     def forward(self, z, context=None):
         check_event(z, (self.dim,), self)
-        lower, upper = self.factors()
-        x = (z @ upper.T @ lower.T).index_select(1, self.order)
-        x = x if self.bias is None else x + self.bias
-        return x, self.log_diagonal.sum().expand(len(z))
+        x = self.multiply(z.T).T
+        return x if self.bias is None else x + self.bias, self.log_diagonal.sum().expand(len(z))
 
     def inverse(self, x, context=None):
         check_event(x, (self.dim,), self)
-        lower, upper = self.factors()
-        z = x if self.bias is None else x - self.bias
-        z = z.index_select(1, self.back).T  # the solver wants points as columns
-        z = torch.linalg.solve_triangular(lower, z, upper=False, unitriangular=True)
-        z = torch.linalg.solve_triangular(upper, z, upper=True).T
+        z = self.solve((x if self.bias is None else x - self.bias).T).T
         return z, -self.log_diagonal.sum().expand(len(x))
+
+    def multiply(self, columns: Tensor) -> Tensor:
+        """W times each column of a (D, n) matrix."""
+        lower, upper = self.factors()
+        return (lower @ (upper @ columns)).index_select(0, self.order)
+
+    def solve(self, columns: Tensor) -> Tensor:
+        """W^-1 times each column of a (D, n) matrix."""
+        lower, upper = self.factors()
+        columns = columns.index_select(0, self.back)
+        columns = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
+        return torch.linalg.solve_triangular(upper, columns, upper=True)
 
     def extra_repr(self) -> str:
         return f"{self.dim}, bias={self.bias is not None}"

@@ -1,0 +1,363 @@
+"""Images: squeezing, channels that leave early, 1 x 1 convolutions, dequantization and bits per dimension."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from flowlib.bijection import Bijection, Chain, Inverse, check_event, require, sum_event
+from flowlib.coupling import Coupling, make_mask
+from flowlib.linear import ActNorm, Linear
+from flowlib.nets import ConvNet
+from flowlib.scalar import Affine, AffineTransformer, Sigmoid
+
+
+class Squeeze(Bijection):
+    """Each 2 x 2 block of pixels becomes four channels of one pixel: space is traded for depth.
+
+    (batch, C, H, W) -> (batch, 4 C, H/2, W/2) forward, and back in `inverse`; log-det 0. The four
+    pixels of channel c become channels 4c ... 4c + 3, read as a page.
+
+    Source: Dinh et al., 2017, "Density estimation using Real NVP", section 3.6.
+
+    Raises:
+        ValueError: the height or the width is odd, or the channels (`inverse`) do not come in fours.
+    """
+
+    def forward(self, z, context=None):
+        check_event(z, tuple(z.shape[-3:]), self)
+        batch, channels, height, width = z.shape
+        if height % 2 or width % 2:
+            raise ValueError(
+                f"Squeeze halves height and width, so both must be even; got {height} x {width}. "
+                "Pad or crop the images first."
+            )
+        blocks = z.reshape(batch, channels, height // 2, 2, width // 2, 2).permute(0, 1, 3, 5, 2, 4)
+        return blocks.reshape(batch, 4 * channels, height // 2, width // 2), z.new_zeros(batch)
+
+    def inverse(self, x, context=None):
+        check_event(x, tuple(x.shape[-3:]), self)
+        batch, channels, height, width = x.shape
+        if channels % 4:
+            raise ValueError(f"Squeeze's inverse needs channels in fours, got {channels}")
+        blocks = x.reshape(batch, channels // 4, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
+        return blocks.reshape(batch, channels // 4, 2 * height, 2 * width), x.new_zeros(batch)
+
+
+class Split(Bijection):
+    """The first half of the channels goes through `inner`, the other half is left as it is.
+
+    On the way from image to latent, the other half is finished here and leaves the flow early. What
+    it still has in common with the half that stays is removed by a coupling layer that stands next
+    to the split (see `glow_layers`), so that all latents end up standard normal, and together they
+    have the shape of the image.
+
+    Source: Dinh et al., 2017, section 3.6; Kingma & Dhariwal, 2018, figure 2b.
+
+    Args:
+        inner: a bijection on (batch, C/2, H, W). Shapes are (batch, C, H, W), with C even.
+    """
+
+    def __init__(self, inner: Bijection):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, z, context=None):
+        stay, leave = self._halves(z)
+        stay, log_det = self.inner(stay, context)
+        return torch.cat([stay, leave], 1), log_det
+
+    def inverse(self, x, context=None):
+        stay, leave = self._halves(x)
+        stay, log_det = self.inner.inverse(stay, context)
+        return torch.cat([stay, leave], 1), log_det
+
+    def _halves(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        if values.dim() < 2 or values.shape[1] % 2:
+            raise ValueError(f"Split needs an even number of channels, got shape {tuple(values.shape)}")
+        return values.chunk(2, 1)
+
+
+class Conv1x1(Linear):
+    """An invertible 1 x 1 convolution: at every pixel, x = W z mixes the channels by the same matrix.
+
+        log|det dx/dz| = H W log|det W|,
+
+    for the matrix acts once at each of the H W pixels. W starts as a random orthogonal matrix and is
+    kept as P L U, the signs of U's diagonal included, so W is what it started from.
+
+    Source: Kingma & Dhariwal, 2018, "Glow", section 3.2.
+
+    Args:
+        channels: C. Shapes are (batch, C, H, W) in and out; log-determinants are (batch,).
+        generator: source of the starting matrix.
+    """
+
+    def __init__(self, channels: int, generator: torch.Generator | None = None):
+        super().__init__(channels, bias=False)
+        noise = torch.randn(channels, channels, generator=generator, dtype=torch.float64)
+        self.set_weight(torch.linalg.qr(noise).Q)
+
+    def forward(self, z, context=None):
+        check_event(z, (self.dim, *z.shape[2:4]), self)
+        return self._each_pixel(self.multiply, z), self._log_det(z)
+
+    def inverse(self, x, context=None):
+        check_event(x, (self.dim, *x.shape[2:4]), self)
+        return self._each_pixel(self.solve, x), -self._log_det(x)
+
+    def _each_pixel(self, function, values: Tensor) -> Tensor:
+        columns = values.transpose(0, 1)  # (C, batch, H, W): each pixel is a column of C numbers
+        return function(columns.flatten(1)).view(columns.shape).transpose(0, 1)
+
+    def _log_det(self, values: Tensor) -> Tensor:
+        pixels = values.shape[2] * values.shape[3]
+        return (pixels * self.log_diagonal.sum()).expand(len(values))
+
+
+class Checkpoint(Bijection):
+    """The same bijection with less memory: what it computes inside is computed again in the backward pass.
+
+    Source: Chen et al., 2016, "Training Deep Nets with Sublinear Memory Cost".
+    """
+
+    def __init__(self, bijection: Bijection):
+        super().__init__()
+        self.bijection = bijection
+
+    def forward(self, z, context=None):
+        return self._run(self.bijection, z, context)
+
+    def inverse(self, x, context=None):
+        return self._run(self.bijection.inverse, x, context)
+
+    def _run(self, function, values, context):
+        if not torch.is_grad_enabled():
+            return function(values, context)
+        return checkpoint(function, values, context, use_reentrant=False, preserve_rng_state=False)
+
+    def steps(self):
+        yield from self.bijection.steps()
+
+
+def image_coupling(
+    shape: Sequence[int],
+    hidden: Sequence[int] = (64, 64),
+    context: int = 0,
+    mask: str | Tensor = "channel",
+    bound: float = 2.0,
+) -> Coupling:
+    """An affine coupling layer for images of shape (C, H, W), its net a small convolutional one.
+
+    The log-scale stays within `bound`: a layer stretches at most e^2-fold, which keeps samples from a
+    half-trained flow finite.
+    """
+    channels = shape[0]
+    if isinstance(mask, str):
+        mask = make_mask(shape, mask)
+    seen, moved = channels, channels
+    by_channel = bool((mask == mask[:, :1, :1]).all())
+    if by_channel:
+        seen = int(mask[:, 0, 0].sum())
+        moved = channels - seen
+    return Coupling(shape, mask, ConvNet(seen, 2 * moved, hidden, context), AffineTransformer(bound))
+
+
+def glow_layers(
+    shape: Sequence[int],
+    levels: int,
+    steps: int,
+    hidden: Sequence[int],
+    context: int = 0,
+    checkpointed: bool = False,
+) -> Chain:
+    """Glow's multi-scale architecture on images of shape (C, H, W), as a chain from z to x.
+
+    Read towards the latent, each level squeezes, takes `steps` times (ActNorm, 1 x 1 convolution,
+    coupling), standardises half of the channels given the other half by one more coupling and lets
+    them leave; the other half goes on to the next level.
+
+    Source: Kingma & Dhariwal, 2018, "Glow", figure 2; the coupling before a split is their learned
+    prior of the half that leaves.
+
+    Raises:
+        ValueError: height or width cannot be halved `levels` times.
+    """
+    channels, height, width = shape
+    if levels < 1 or steps < 1:
+        raise ValueError(f"Glow needs levels >= 1 and steps >= 1, got {levels} and {steps}")
+    if height % 2**levels or width % 2**levels:
+        raise ValueError(
+            f"{levels} levels halve height and width {levels} times, so both must be divisible by "
+            f"{2**levels}; got images of {height} x {width}. Use fewer levels, or pad the images."
+        )
+    channels, height, width = inner_shape = (4 * channels, height // 2, width // 2)
+    layers: list[Bijection] = [Squeeze()]
+    if levels > 1:
+        deeper = (channels // 2, height, width)
+        layers += [
+            Split(glow_layers(deeper, levels - 1, steps, hidden, context, checkpointed)),
+            image_coupling(inner_shape, hidden, context),
+        ]
+    for _ in range(steps):
+        step = Chain(image_coupling(inner_shape, hidden, context), Conv1x1(channels), ActNorm(channels))
+        layers.append(Checkpoint(step) if checkpointed else step)
+    return Chain(*layers, Inverse(Squeeze()))
+
+
+def uniform_dequantize(x: Tensor, levels: int, generator: torch.Generator | None = None) -> Tensor:
+    """y = (x + u) / levels with u ~ U[0, 1): whole numbers 0 ... levels-1 become numbers in [0, 1).
+
+    A density on whole numbers can grow without bound by putting spikes on them; after this it cannot:
+    the log-density of y is a lower bound on the log-probability of x (see `bits_per_dim`).
+
+    Source: Theis et al., 2016, "A note on the evaluation of generative models", section 3.1.
+
+    Args:
+        x: whole numbers of any shape, as integers or floating-point.
+
+    Raises:
+        ValueError: x is not made of whole numbers 0 ... levels-1.
+    """
+    x = _check_levels(x, levels)
+    noise = torch.empty_like(x).uniform_(generator=generator)
+    return _below_one((x + noise) / levels)
+
+
+def quantize(y: Tensor, levels: int) -> Tensor:
+    """The whole numbers 0 ... levels-1 that y in [0, 1) stands for; values outside go to the ends."""
+    return (y * levels).floor().clamp(0, levels - 1).long()
+
+
+class VariationalDequantization(nn.Module):
+    """y = (x + u) / levels with u drawn from a learned q(u | x) instead of uniformly.
+
+    q is a flow: standard normal noise goes through coupling layers that see the image, then through a
+    sigmoid into (0, 1). They are ordinary couplings on the image and the noise stacked as channels, in
+    which the image always stays. With it
+
+        log P(x) >= E_q[log p(x + u) - log q(u | x)],
+
+    and uniform noise is the special case log q = 0.
+
+    Source: Ho et al., 2019, "Flow++", section 3.1.
+
+    Args:
+        shape: (C, H, W) of the images.
+        levels: x holds whole numbers 0 ... levels-1.
+        hidden: widths of the coupling layers' nets.
+        layers: number of coupling layers.
+    """
+
+    def __init__(self, shape: Sequence[int], levels: int, hidden: Sequence[int] = (32, 32), layers: int = 4):
+        super().__init__()
+        self.shape, self.levels = tuple(shape), levels
+        channels, height, width = self.shape
+        image_stays = torch.ones(self.shape, dtype=torch.bool)
+        white = make_mask((channels, height, width), "checkerboard")
+        self.layers = Chain(
+            *(
+                image_coupling(
+                    (2 * channels, height, width),
+                    hidden,
+                    mask=torch.cat([image_stays, white if index % 2 else ~white]),
+                )
+                for index in range(layers)
+            )
+        )
+
+    def forward(self, x: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """y in (0, 1), of the shape of x, (batch, C, H, W), and log q(u | x), (batch,).
+
+        Raises:
+            ValueError: x has another shape, or is not made of whole numbers 0 ... levels-1.
+        """
+        x = _check_levels(x, self.levels)
+        check_event(x, self.shape, self)
+        noise = torch.empty_like(x).normal_(generator=generator)
+        image = 2 * (x + 0.5) / self.levels - 1
+        joint, log_det = self.layers(torch.cat([image, noise], 1))
+        u, log_det_sigmoid = Sigmoid()(joint[:, self.shape[0] :])
+        log_normal = -0.5 * sum_event(noise * noise + math.log(2 * math.pi))
+        return _below_one((x + u) / self.levels), log_normal - log_det - log_det_sigmoid
+
+
+def logit_pixels(alpha: float = 0.05) -> Bijection:
+    """The last layer of a flow for data in [0, 1]: y = (sigmoid(z) - alpha) / (1 - 2 alpha).
+
+    Its inverse is logit(alpha + (1 - 2 alpha) y); alpha keeps the two ends finite. As part of the flow
+    it brings its log-determinant along, so `bits_per_dim` needs no correction.
+
+    Source: Dinh et al., 2017, section 4.1.
+    """
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha must lie between 0 and 0.5, got {alpha}")
+    scale = 1 / (1 - 2 * alpha)
+    return Chain(Sigmoid(), Affine(shift=-alpha * scale, scale=scale))
+
+
+def bits_per_dim(
+    log_prob: Tensor,
+    shape: Sequence[int],
+    levels: int = 256,
+    log_det: Tensor | float = 0.0,
+    log_q: Tensor | float = 0.0,
+) -> Tensor:
+    """Bits that a lossless code needs for each of the D numbers of an image, at most.
+
+    An image x holds D whole numbers 0 ... levels-1; y = (x + u) / levels is what the flow sees. The
+    probability of x is the density of x + u, integrated over the unit cube of u:
+
+        P(x) = integral p_{x+u}(x + u) du   and   p_{x+u}(v) = p_y(v / levels) levels^-D,
+
+    the factor because dividing by `levels` squeezes volume. Jensen's inequality moves the logarithm
+    inside, for u uniform (log_q = 0) or drawn from q(u | x):
+
+        log P(x) >= E[ log p_y(y) - D log(levels) - log q(u | x) ].
+
+    If the flow models w = g(y) instead of y, then log p_y(y) = log p_w(w) + log|det dg/dy|; for
+    w = y - 1/2 this term is 0, for w = c y it is D log c, for a logit it depends on y. Dividing by
+    D log 2 turns nats for the image into bits for one number:
+
+        bits = -(log_prob + log_det - D log(levels) - log_q) / (D log 2).
+
+    A flow that has learned nothing, p_y = 1 on [0, 1]^D, gets log2(levels): 8 bits for 256 levels.
+
+    Source: Theis et al., 2016, section 3.1; Papamakarios et al., 2017, "Masked Autoregressive Flow",
+    appendix E (for the logit).
+
+    Args:
+        log_prob: the flow's log-density, (batch,), in nats.
+        shape: (C, H, W) of one image, or D.
+        levels: number of values a pixel can take.
+        log_det: log|det dg/dy| of whatever was done to y in [0, 1] before the flow, (batch,) or a number.
+        log_q: log q(u | x) of variational dequantization, (batch,), or 0 for uniform noise.
+
+    Returns:
+        (batch,).
+    """
+    size = math.prod([shape] if isinstance(shape, int) else shape)
+    nats = log_prob + log_det - size * math.log(levels) - log_q
+    return -nats / (size * math.log(2))
+
+
+def _check_levels(x: Tensor, levels: int) -> Tensor:
+    """x as floating-point; raise unless it holds whole numbers 0 ... levels-1."""
+    x = x if x.is_floating_point() else x.to(torch.get_default_dtype())
+    require(
+        (x >= 0) & (x <= levels - 1) & (x == x.round()),
+        lambda: (
+            f"expected whole numbers 0 ... {levels - 1} (levels={levels}), got values from "
+            f"{float(x.min()):g} to {float(x.max()):g}: pass the images before any scaling"
+        ),
+    )
+    return x
+
+
+def _below_one(y: Tensor) -> Tensor:
+    """Rounding may turn a number just below 1 into 1, which belongs to no level."""
+    return y.clamp(max=1 - torch.finfo(y.dtype).eps)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchdiffeq import odeint, odeint_adjoint
 
 from flowlib.bijection import Bijection, check_context, sum_event
+from flowlib.nets import zero_initialised
 
 # Explicit Runge-Kutta rules in which each stage starts from the stage before: (nodes, weights).
 FIXED_GRID = {
@@ -52,6 +53,7 @@ class VelocityMLP(nn.Module):
         self.dim, self.context, self.activation = dim, context, activation
         widths = (dim, *hidden, dim)
         self.layers = nn.ModuleList(nn.Linear(width, following) for width, following in pairwise(widths))
+        zero_initialised(self.layers[-1])
         self.time = nn.Parameter(torch.randn(hidden[0]) / dim**0.5)
         self.condition = nn.Linear(context, hidden[0], bias=False) if context else None
 
@@ -175,7 +177,7 @@ class Continuous(Bijection):
             raise ValueError(f"a fixed grid needs steps >= 1, got {steps}")
         self.net = net
         self.trace, self.noise, self.generator = trace, noise, generator
-        self.method, self.steps, self.rtol, self.atol = method, steps, rtol, atol
+        self.method, self.step_count, self.rtol, self.atol = method, steps, rtol, atol
         self.adjoint = adjoint
         self.evaluations = 0
 
@@ -225,8 +227,8 @@ class Continuous(Bijection):
 
     def _fixed(self, rates, point, totals, from_time, to_time):
         nodes, weights = FIXED_GRID[self.method]
-        dt = (to_time - from_time) / self.steps
-        for step in range(self.steps):
+        dt = (to_time - from_time) / self.step_count
+        for step in range(self.step_count):
             t = from_time + step * dt
             following = point
             v = None
@@ -245,7 +247,7 @@ class Continuous(Bijection):
     def _torchdiffeq(self, rates, point, totals, context, from_time, to_time):
         times = torch.tensor([from_time, to_time], dtype=point.dtype, device=point.device)
         if self.method in FIXED_GRID:
-            options = {"step_size": abs(to_time - from_time) / self.steps}
+            options = {"step_size": abs(to_time - from_time) / self.step_count}
         else:
             options = {"max_num_steps": 10_000}
         arguments = {"rtol": self.rtol, "atol": self.atol, "method": self.method, "options": options}
@@ -274,5 +276,7 @@ class Continuous(Bijection):
         return noise.bernoulli_(0.5, generator=self.generator).mul_(2).sub_(1)
 
     def extra_repr(self) -> str:
-        how = f"steps={self.steps}" if self.method in FIXED_GRID else f"rtol={self.rtol}, atol={self.atol}"
+        how = (
+            f"steps={self.step_count}" if self.method in FIXED_GRID else f"rtol={self.rtol}, atol={self.atol}"
+        )
         return f"trace={self.trace}, method={self.method}, {how}, adjoint={self.adjoint}"

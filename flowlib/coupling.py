@@ -50,12 +50,7 @@ class Coupling(Bijection):
     ):
         super().__init__()
         self.event_shape = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
-        if math.prod(self.event_shape) < 2:
-            raise ValueError(
-                f"a coupling layer needs at least 2 dimensions, got event shape {self.event_shape}: one part "
-                "must stay and tell how the other moves. In one dimension use an Elementwise transformer, or "
-                "MAF, whose first variable needs no other."
-            )
+        check_two_parts(self.event_shape)
         mask = make_mask(self.event_shape, mask) if isinstance(mask, str) else torch.as_tensor(mask)
         if mask.dtype != torch.bool:
             raise TypeError(f"mask must be boolean, True where the input stays; got {mask.dtype}")
@@ -141,6 +136,7 @@ def make_mask(event_shape: int | Sequence[int], kind: str) -> Tensor:
     shape = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
     if kind not in MASKS:
         raise ValueError(f"mask must be one of {', '.join(MASKS)} or a boolean tensor, got {kind!r}")
+    check_two_parts(shape)
     wanted = 1 if kind in ("half", "alternating") else 3
     if len(shape) != wanted:
         what = "vectors, event shape (D,)" if wanted == 1 else "images, event shape (C, H, W)"
@@ -153,3 +149,13 @@ def make_mask(event_shape: int | Sequence[int], kind: str) -> Tensor:
         return ((row + column) % 2 == 0).expand(shape).clone()
     half = place < (shape[0] + 1) // 2
     return half if kind == "half" else half[:, None, None].expand(shape).clone()
+
+
+def check_two_parts(event_shape: tuple[int, ...]) -> None:
+    """Raise unless there is something to stay and something to move."""
+    if math.prod(event_shape) < 2:
+        raise ValueError(
+            f"a coupling layer needs at least 2 dimensions, got event shape {event_shape}: one part must "
+            "stay and tell how the other moves. In one dimension use an Elementwise transformer, or MAF, whose "
+            "first variable needs no other."
+        )

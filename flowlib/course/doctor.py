@@ -50,7 +50,7 @@ def python() -> Finding:
 
 def packages(root: Path) -> list[Finding]:
     """Every package that the course asks for, at the versions it is tested with."""
-    tested = tested_versions(root)
+    tested = pinned_versions(root)
     absent, other, right = [], [], 0
     for name in course_packages():
         try:
@@ -83,7 +83,7 @@ def course_packages() -> list[str]:
     return wanted
 
 
-def tested_versions(root: Path) -> dict[str, str]:
+def pinned_versions(root: Path) -> dict[str, str]:
     lines = (root / "constraints.txt").read_text().splitlines()
     pins = (line.split("==") for line in lines if "==" in line)
     return {normalised(name): version.strip() for name, version in pins}

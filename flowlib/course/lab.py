@@ -39,7 +39,7 @@ def lab(root: Path, lesson: str, *, port: int = 8888, browser: bool = True, say:
         f"--port={free}",
         "--ServerApp.port_retries=0",
     ]
-    command += [f"--ServerApp.root_dir={root}", "--ServerApp.log_level=WARNING"]
+    command += [f"--ServerApp.root_dir={root}", "--ServerApp.log_level=WARN"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     say("Starting JupyterLab ...")

@@ -1,0 +1,162 @@
+"""`flowcourse` says the right thing and ends with the right code, whatever is typed."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from flowlib.course import lab
+from flowlib.course.doctor import examine
+from flowlib.course.house import CourseError, course_root, lesson_name
+from tests.conftest import HOUSE
+from tests.tiny import LESSON
+
+
+def flowcourse(*arguments, cwd=HOUSE, **environment):
+    command = [sys.executable, "-m", "flowlib.course.cli", *arguments]
+    env = os.environ | {"COLUMNS": "200", "NO_COLOR": "1"} | environment
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    assert "Traceback" not in done.stderr + done.stdout
+    return done
+
+
+def test_help_names_every_command_and_the_exit_codes():
+    done = flowcourse("--help")
+    assert done.returncode == 0
+    for word in ("release", "lab", "doctor", "sample-class", "Exit codes"):
+        assert word in done.stdout
+
+
+def test_no_arguments_shows_help():
+    done = flowcourse()
+    assert done.returncode == 2
+    assert "Usage" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["docter"], "Did you mean 'doctor'"),
+        (["lab", "--prot", "1"], "Possible options: --port"),
+        (["lab", "--port", "x"], "valid integer"),
+    ],
+)
+def test_typing_errors_are_explained(arguments, says):
+    done = flowcourse(*arguments)
+    assert done.returncode == 2
+    assert says.lower() in done.stderr.lower()
+
+
+def test_release_check_and_mend(tiny_course):
+    done = flowcourse("release", "--check", cwd=tiny_course)
+    assert done.returncode == 1
+    assert f"{LESSON}: out of step" in done.stdout
+    assert "Run: flowcourse release 01" in done.stderr
+    assert flowcourse("release", "1", cwd=tiny_course).returncode == 0
+    assert flowcourse("release", "--check", cwd=tiny_course).returncode == 0
+    assert flowcourse("release", cwd=tiny_course / "lessons").returncode == 0
+
+
+def test_unknown_lesson_is_named(tiny_course):
+    done = flowcourse("release", "7", cwd=tiny_course)
+    assert done.returncode == 1
+    assert "There is no lesson '07'" in done.stderr
+    assert LESSON in done.stderr
+
+
+def test_lessons_have_short_names(tiny_course):
+    for wanted in ("1", "01", "01_t", LESSON, f"lessons/{LESSON}/"):
+        assert lesson_name(tiny_course, wanted) == LESSON
+    with pytest.raises(CourseError, match=f"Did you mean {LESSON}"):
+        lesson_name(tiny_course, "01_tyni")
+    with pytest.raises(CourseError):
+        lesson_name(tiny_course, "")
+
+
+def test_course_is_found_from_below(tiny_course, tmp_path_factory):
+    assert course_root(tiny_course / "solutions" / LESSON) == tiny_course
+    assert course_root(tmp_path_factory.mktemp("elsewhere")) == HOUSE
+
+
+# ---------------------------------------------------------------------------- doctor
+
+
+def test_doctor_finds_nothing_missing_here():
+    done = flowcourse("doctor")
+    assert done.returncode == 0, done.stdout
+    for what in ("python", "torch", "kernel", "nbgrader", "sandbox", "data"):
+        assert what in done.stdout
+
+
+def test_doctor_names_what_is_missing_and_the_command(tiny_course):
+    (tiny_course / "constraints.txt").write_text("torch==1.0.0\n")
+    findings = {finding.what: finding for finding in examine(tiny_course)}
+    assert findings["data"].state == "missing"
+    assert findings["data"].mend == "git checkout assets/data"
+    assert "tested with 1.0.0" in findings["versions"].found
+    done = flowcourse("doctor", cwd=tiny_course)
+    assert done.returncode == 1
+    assert "git checkout assets/data" in done.stdout
+
+
+def test_doctor_without_bubblewrap_says_how_to_get_it():
+    done = flowcourse("doctor", PATH=os.path.dirname(sys.executable))
+    assert done.returncode == 0
+    if sys.platform.startswith("linux"):
+        assert "apt install bubblewrap" in done.stdout
+
+
+# ---------------------------------------------------------------------------- lab
+
+
+def test_a_taken_port_is_passed_over():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert lab.first_free_port(port) > port
+        with pytest.raises(CourseError, match="--port"):
+            lab.first_free_port(port, tries=1)
+
+
+def test_no_browser_without_a_display(monkeypatch):
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only Linux needs a display")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    assert not lab.has_browser()
+
+
+@pytest.mark.timeout(120)
+def test_lab_opens_and_stops(tiny_course):
+    """The address it prints answers; Ctrl-C ends it with code 0."""
+    assert flowcourse("release", cwd=tiny_course).returncode == 0
+    command = [sys.executable, "-u", "-m", "flowlib.course.cli", "lab", "--no-browser", "--port", "18888"]
+    env = os.environ | {
+        "NO_COLOR": "1",
+        "JUPYTER_CONFIG_DIR": str(tiny_course / "config"),
+        "HOME": str(tiny_course),
+    }
+    process = subprocess.Popen(command, cwd=tiny_course, env=env, stdout=subprocess.PIPE, text=True)
+    try:
+        seen = ""
+        while "Press Ctrl-C" not in seen:
+            line = process.stdout.readline()
+            assert line, f"it ended: {seen}"
+            seen += line
+        (url,) = [word for word in seen.split() if word.startswith("http://")]
+        assert f"/lab/tree/lessons/{LESSON}/exercises.ipynb?token=" in url
+        with urllib.request.urlopen(url, timeout=20) as page:
+            assert page.status == 200
+    finally:
+        process.send_signal(2)
+        assert process.wait(30) == 0
+        process.stdout.close()
+    time.sleep(0.1)
+    assert lab.first_free_port(18888) == 18888

@@ -155,7 +155,7 @@ def check_two_parts(event_shape: tuple[int, ...]) -> None:
     """Raise unless there is something to stay and something to move."""
     if math.prod(event_shape) < 2:
         raise ValueError(
-            f"a coupling layer needs at least 2 dimensions, got event shape {event_shape}: one part must "
-            "stay and tell how the other moves. In one dimension use an Elementwise transformer, or MAF, whose "
-            "first variable needs no other."
+            f"a coupling layer needs at least 2 dimensions, got event shape {event_shape}: one part "
+            "must stay and tell how the other moves. In one dimension use an Elementwise transformer, or "
+            "MAF, whose first variable needs no other."
         )

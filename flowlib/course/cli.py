@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from flowlib.course.grading.commands import app as grading
 from flowlib.course.house import CourseError, course_root, lesson_name
 
 app = typer.Typer(
@@ -104,6 +105,9 @@ def sample_class(lesson: Lesson = "01"):
 
     root = course_root()
     work.grade_sample_class(root, lesson_name(root, lesson), console)
+
+
+app.add_typer(grading)
 
 
 def main() -> None:

@@ -148,12 +148,15 @@ def read(path: str | Path) -> Exercise:
     path = Path(path)
     try:
         notebook = json.loads(path.read_text(encoding="utf-8"))
-        cells = notebook["cells"]
+        return parse(notebook, path)
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not a Jupyter notebook: {error}") from error
 
+
+def parse(notebook: dict, path: Path) -> Exercise:
+    """An exercise from the content of its notebook; see `read`."""
     setup, tasks, tests, written = [], {}, {}, []
-    for cell in cells:
+    for cell in notebook["cells"]:
         about = cell.get("metadata", {}).get("nbgrader")
         if not about:
             continue
@@ -268,6 +271,13 @@ def without_region(source: str, markers: tuple[str, str]) -> str:
         elif not inside:
             kept.append(line)
     return "\n".join(kept)
+
+
+def public(source: str) -> str:
+    """A cell without what students must not see: hidden tests, marking guides, solutions."""
+    for markers in (HIDDEN, MARK_SCHEME, SOLUTION):
+        source = without_region(source, markers)
+    return source.strip("\n")
 
 
 # ---------------------------------------------------------------------------- the boundary

@@ -1,0 +1,323 @@
+"""The student's side: a warm process that forks one boxed notebook kernel for each request.
+
+`python -m flowlib.course.grading.box FD` imports torch and flowlib once, runs no student's code
+itself, and knows nothing of tests, solutions or grades. For each request it forks; the fork enters
+the namespaces that the grader has prepared, gives up its rights, and then serves one submission:
+run a cell, call a function. What it replies is a student's word and is treated so by the grader.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import pkgutil
+import random
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import matplotlib_inline.backend_inline  # noqa: F401  (students' figures: loaded before the fork)
+import numpy as np
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+from flowlib.course.grading import sandbox, values
+
+MAX_OUTPUT = 2**20  # characters that one cell may show
+_ENVIRONMENT = {
+    "HOME": "/tmp/home",
+    "USER": "student",
+    "LOGNAME": "student",
+    "PATH": f"{sys.prefix}/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "IPYTHONDIR": "/tmp/home/.ipython",
+    "MPLCONFIGDIR": "/tmp/home/mpl",
+    "XDG_CACHE_HOME": "/tmp/home/.cache",
+    "TORCH_HOME": "/tmp/home/torch",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONSAFEPATH": "1",
+    "OMP_NUM_THREADS": "1",
+    "CUDA_VISIBLE_DEVICES": "",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+}
+
+
+# ---------------------------------------------------------------------------- the warm process
+
+
+def main(requests: socket.socket) -> None:
+    """Serve fork requests until the grader closes the connection."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    _warm_up()
+    requests.sendall(b"warm")
+    while True:
+        header, fds, _, _ = socket.recv_fds(requests, 65536, 2)
+        if not header:
+            return
+        request = values.unpack(header, b"")
+        if os.fork() == 0:
+            try:
+                _fork_into_box(request, fds)
+            finally:
+                os._exit(1)
+        for fd in fds:
+            os.close(fd)
+
+
+def _warm_up() -> None:
+    """Import what exercises import, so that no student's process has to."""
+    import matplotlib.pyplot
+    import scipy.stats
+    import torch._dynamo  # noqa: F401  (torch.optim imports it at the first step of the first optimizer)
+
+    import flowlib
+
+    torch.set_num_threads(1)
+    for module in pkgutil.iter_modules(flowlib.__path__):
+        if module.name != "course":
+            with contextlib.suppress(ImportError):
+                importlib.import_module(f"flowlib.{module.name}")
+
+
+def _fork_into_box(request: dict, fds: list[int]) -> None:
+    connection = socket.socket(fileno=fds[0])
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if len(fds) == 2:
+        sandbox.enter(fds[1])
+    pid = os.fork()
+    if pid:
+        values.send(connection, pid)  # as seen from outside: the grader watches its memory
+        os._exit(0)
+    # From here on this is the student's process. It keeps one connection and nothing else.
+    os.dup2(connection.detach(), 3)
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+    os.closerange(4, 65536)
+    connection = socket.socket(fileno=3)
+    try:
+        notebook = _move_in(request, boxed=len(fds) == 2)
+        values.send(connection, "ready")
+    except BaseException:
+        values.send(connection, traceback.format_exc())
+        raise
+    notebook.serve(connection)
+
+
+def _move_in(request: dict, boxed: bool) -> Notebook:
+    os.setsid()
+    os.environ.clear()
+    os.environ.update(_ENVIRONMENT)
+    limits = sandbox.Limits(**request["limits"])
+    where, submission = Path("/tmp"), "/submission"
+    if boxed:
+        sandbox.lock_in(request["uid"], limits)
+    else:
+        where, submission = Path(tempfile.mkdtemp()), request["folder"]
+        os.environ["HOME"] = str(where / "home")
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write("1000")  # if memory runs out, the kernel ends this process first
+    os.makedirs(os.environ["HOME"], exist_ok=True)
+    shutil.copytree(submission, where / "work")
+    os.chdir(where / "work")
+    for seed in (random.seed, np.random.seed, torch.manual_seed):
+        seed(request["seed"])
+    return Notebook()
+
+
+# ---------------------------------------------------------------------------- the student's notebook
+
+
+class TimeLimit(KeyboardInterrupt):
+    """A cell or a call ran longer than it may."""
+
+
+class _Shell(InteractiveShell):
+    """IPython as notebooks know it: `!` runs through a pipe, figures need no window."""
+
+    def enable_gui(self, gui=None):
+        pass
+
+    system = InteractiveShell.system_piped
+
+
+class Notebook:
+    """IPython without a terminal: runs cells, keeps what they show, calls what they define."""
+
+    def __init__(self):
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.InteractiveShell.colors = "nocolor"
+        config.InteractiveShell.xmode = "Context"
+        self.shell = _Shell.instance(config=config)
+        self.shell.display_pub.publish = self._publish
+        self.shell.displayhook.write_output_prompt = lambda: None
+        self.shell.displayhook.write_format_data = self._result
+        self.shell.displayhook.finish_displayhook = self._finish
+        self.shell._showtraceback = self._traceback
+        self.shell.enable_matplotlib("inline")
+        self.objects: dict[int, Any] = {}
+        self.outputs: list[dict] = []
+        self.size = 0
+        sys.path.append(os.getcwd())  # at the end: a submitted torch.py shadows nothing
+        signal.signal(signal.SIGALRM, self._alarm)
+        self.log_out()
+
+    def log_out(self) -> None:
+        sys.stdout, sys.stderr = _Stream(self, "stdout"), _Stream(self, "stderr")
+
+    def serve(self, connection: socket.socket) -> None:
+        while True:
+            request = values.receive(connection)
+            signal.setitimer(signal.ITIMER_REAL, request["seconds"], 1.0)
+            try:
+                reply = getattr(self, f"do_{request['do']}")(**request["arguments"])
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                message = values.pack({"id": request["id"], "reply": reply})
+            except BaseException as error:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                message = values.pack({"id": request["id"], "error": _describe(error)})
+            connection.setblocking(True)
+            connection.sendall(message)
+
+    # What the grader may ask for.
+
+    def do_run(self, source: str) -> dict:
+        """Run a cell; its outputs in notebook format, and its error or None."""
+        self.outputs, self.size = [], 0
+        self.log_out()
+        result = self.shell.run_cell(source, store_history=True)
+        error = result.error_before_exec or result.error_in_exec
+        return {"outputs": self.outputs, "error": _describe(error) if error is not None else None}
+
+    def do_look(self, names: list[str]) -> dict:
+        """What kind of thing each name is; values come along, the rest is called by path."""
+        return {name: self._seen(self.shell.user_ns[name], name) for name in names if name in self.shell.user_ns}
+
+    def do_call(self, path: list, args: list, kwargs: dict, construct: bool) -> Any:
+        """Call a function, a class or a method."""
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            result = self._at(path)(*args, **kwargs)
+        return self._seen(result, None if construct else "result")
+
+    def do_get(self, path: list) -> Any:
+        """The attribute of an object."""
+        return self._seen(self._at(path), "attribute")
+
+    # How.
+
+    def _at(self, path: list) -> Any:
+        thing = self.objects[path[0]] if isinstance(path[0], int) else self.shell.user_ns[path[0]]
+        for name in path[1:]:
+            thing = getattr(thing, name)
+        return thing
+
+    def _seen(self, thing: Any, name: str | None) -> dict:
+        if isinstance(thing, type):
+            return {"class": thing.__name__}
+        if isinstance(thing, FunctionType) or (name is not None and type(thing).__name__ in _CALLABLE_TYPES):
+            return {"function": getattr(thing, "__name__", "function")}
+        try:
+            values.pack(thing)
+            return {"value": thing}
+        except values.NotAValue as reason:
+            key = len(self.objects)
+            self.objects[key] = thing
+            return {"object": key, "type": type(thing).__name__, "callable": callable(thing), "why": str(reason)}
+
+    def _alarm(self, *_) -> None:
+        raise TimeLimit("the time limit was reached")
+
+    def _show(self, output: dict) -> None:
+        self.size += sum(len(str(part)) for part in (output.get("data") or output).values())
+        if self.size <= MAX_OUTPUT:
+            self.outputs.append(output)
+
+    def write(self, name: str, text: str) -> None:
+        """Something was printed."""
+        room = MAX_OUTPUT - self.size
+        self.size += len(text)
+        if room <= 0:
+            return
+        if len(text) > room:
+            text = text[:room] + f"\n[cut: a cell may show {MAX_OUTPUT:,} characters]\n"
+        last = self.outputs[-1] if self.outputs else {}
+        if last.get("output_type") == "stream" and last["name"] == name:
+            last["text"].append(text)
+        else:
+            self.outputs.append({"output_type": "stream", "name": name, "text": [text]})
+
+    def _publish(self, data: dict, metadata: dict | None = None, **_) -> None:
+        self._show({"output_type": "display_data", "data": _plain(data), "metadata": {}})
+
+    def _result(self, format_dict: dict, md_dict: dict | None = None) -> None:
+        count = self.shell.execution_count
+        self._show(
+            {"output_type": "execute_result", "data": _plain(format_dict), "metadata": {}, "execution_count": count}
+        )
+
+    def _finish(self) -> None:
+        self.shell.displayhook._is_active = False
+
+    def _traceback(self, kind: type, value: BaseException, lines: list[str]) -> None:
+        if not isinstance(lines, list):
+            lines = str(lines).split("\n")
+        self._show({"output_type": "error", "ename": kind.__name__, "evalue": str(value), "traceback": lines})
+
+
+_CALLABLE_TYPES = {"method", "builtin_function_or_method", "partial", "_lru_cache_wrapper", "OpOverload"}
+
+
+class _Stream(io.TextIOBase):
+    """sys.stdout and sys.stderr of a notebook."""
+
+    def __init__(self, notebook: Notebook, name: str):
+        self._notebook, self._name = notebook, name
+
+    encoding = "utf-8"
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        self._notebook.write(self._name, text)
+        return len(text)
+
+
+def _plain(data: dict) -> dict:
+    """The formats of an output as text; images arrive from IPython as base64 or bytes."""
+    import base64
+
+    plain = {}
+    for kind, content in data.items():
+        if isinstance(content, bytes):
+            content = base64.b64encode(content).decode()
+        if isinstance(content, str):
+            plain[kind] = content
+    return plain
+
+
+def _describe(error: BaseException) -> dict:
+    """An exception as values: its type, its mother types, its words."""
+    if isinstance(error, type):
+        error = error()
+    try:
+        words = str(error)
+    except Exception:
+        words = ""
+    return {"types": [t.__name__ for t in type(error).__mro__], "message": words[:2000]}
+
+
+if __name__ == "__main__":
+    main(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,328 @@
+"""The grader's side: starts boxed processes, and stands in for what students define.
+
+Nothing that comes back over the bridge is trusted: it is values or it is an error of that call.
+"""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+
+from flowlib.course.grading import sandbox, values
+
+GRACE = 3.0  # seconds between asking a cell to stop and ending its process
+TICK = 0.25  # seconds between two looks at a box's memory
+
+
+class BoxLost(Exception):
+    """A student's process is gone; `reason` is one of 'timed out', 'kernel lost', 'tampering'."""
+
+    def __init__(self, reason: str, message: str):
+        super().__init__(message)
+        self.reason = reason
+
+
+class StudentError(RuntimeError):
+    """A student's code raised an exception; `types` names it and its mother types."""
+
+    types: tuple[str, ...] = ()
+
+
+class CallRefused(TypeError):
+    """A call gave something that a test cannot use."""
+
+
+class Zygote:
+    """The warm process that boxes are forked from. It never sees a test, a solution or a grade."""
+
+    def __init__(self):
+        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.cache = tempfile.TemporaryDirectory(prefix="flowcourse-")
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": self.cache.name,
+            "MPLCONFIGDIR": self.cache.name,
+            "LANG": "C.UTF-8",
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+            "PYTHONWARNINGS": "ignore",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "flowlib.course.grading.box", str(there.fileno())],
+            pass_fds=[there.fileno()],
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+        )
+        there.close()
+        self.requests = here
+
+    def wait_until_warm(self) -> None:
+        if self.requests.recv(16) != b"warm":
+            raise RuntimeError("the warm process did not start")
+
+    def close(self) -> None:
+        self.requests.close()
+        self.process.kill()
+        self.process.wait()
+        self.cache.cleanup()
+
+
+class Box:
+    """One student's process, from first cell to last call.
+
+    Args:
+        zygote: where it is forked from.
+        folder: the submitted files, which the box sees as a copy in its working directory.
+        limits: what it may use.
+        worker: the number of the worker, for its own uid.
+        isolate: False runs it without any wall.
+    """
+
+    def __init__(
+        self,
+        zygote: Zygote,
+        folder: Path,
+        limits: sandbox.Limits,
+        worker: int = 0,
+        seed: int = 0,
+        isolate: bool = True,
+    ):
+        self.limits = limits
+        self.lost: BoxLost | None = None
+        self.saw_nan = ""  # what the last NaN that came back was
+        self.holder = sandbox.Holder(folder, limits) if isolate else None
+        self.connection, there = socket.socketpair()
+        request = {
+            "limits": dataclasses.asdict(limits),
+            "uid": sandbox.FIRST_UID + worker,
+            "folder": str(folder),
+            "seed": seed,
+        }
+        fds = [there.fileno()] + ([self.holder.pidfd] if self.holder else [])
+        # The request is the header of a message without its prefix.
+        header = values.pack(request)[values._PREFIX.size :]
+        socket.send_fds(zygote.requests, [header], fds)
+        there.close()
+        self._count = 0
+        self._watched = time.monotonic()
+        self.process: psutil.Process | None = None
+        try:
+            self.process = psutil.Process(values.receive(self.connection, 30.0))
+            if (state := values.receive(self.connection, 30.0)) != "ready":
+                raise sandbox.NoSandbox(f"a student's process did not start: {state}")
+        except (values.Late, values.Gone, values.Malformed, psutil.Error) as error:
+            self.close()
+            raise sandbox.NoSandbox(f"a student's process did not start: {error!r}") from error
+
+    def __enter__(self) -> Box:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.connection.close()
+        if self.holder:
+            self.holder.close()
+            self.holder = None
+        elif self.process:
+            for process in [*self._family(), self.process]:
+                _end(process)
+
+    def run(self, source: str, seconds: float) -> dict:
+        """Run a cell; {'outputs': [...], 'error': None or {'types', 'message'}}.
+
+        Raises:
+            BoxLost: the process died, or did not stop when told to.
+        """
+        reply = self._ask("run", seconds, source=source)
+        error = reply.get("error") if isinstance(reply, dict) else None
+        if not isinstance(reply, dict) or not (error is None or _is_error(error)):
+            raise self._lose("tampering", "the process sent a reply that no notebook sends")
+        return {"outputs": reply.get("outputs"), "error": error}
+
+    def look(self, names: list[str], seconds: float) -> dict[str, Any]:
+        """Stand-ins for the names that exist: values as they are, the rest as proxies."""
+        reply = self._ask("look", seconds, names=names)
+        if not isinstance(reply, dict):
+            raise self._lose("tampering", "the process sent a reply that no notebook sends")
+        return {name: self._stand_in(reply[name], [name], seconds) for name in names if name in reply}
+
+    def call(self, path: list, args: tuple, kwargs: dict, seconds: float, construct: bool = False) -> Any:
+        """Call something that the student defined.
+
+        Raises:
+            StudentError, or a built-in error of the same type: the student's code raised it.
+            CallRefused: an argument or the result is no value.
+            BoxLost: the process died, or did not answer in time.
+        """
+        try:
+            reply = self._ask("call", seconds, path=path, args=list(args), kwargs=kwargs, construct=construct)
+        except values.NotAValue as error:
+            raise CallRefused(f"a test may pass values only, and passed {error}") from None
+        return self._stand_in(reply, path, seconds)
+
+    def get(self, path: list, seconds: float) -> Any:
+        """Read an attribute of an object."""
+        return self._stand_in(self._ask("get", seconds, path=path), path, seconds)
+
+    def _stand_in(self, seen: Any, path: list, seconds: float) -> Any:
+        kind = next(iter(seen), None) if isinstance(seen, dict) else None
+        if kind == "value":
+            if count := _count_nan(seen["value"]):
+                name = path[-1] if isinstance(path[-1], str) else "it"
+                self.saw_nan = f"{name} returned NaN ({count} of its numbers)"
+            return seen["value"]
+        if kind == "object" and isinstance(seen["object"], int):
+            return ObjectProxy(self, [seen["object"]], seconds, str(seen.get("type")))
+        if kind in ("function", "class"):
+            return function_proxy(self, path, seconds, str(seen[kind]), construct=kind == "class")
+        raise CallRefused("expected a value, got something else")
+
+    def _ask(self, do: str, seconds: float, **arguments: Any) -> Any:
+        if self.lost:
+            raise self.lost
+        self._count += 1
+        end = time.monotonic() + seconds + GRACE
+        request = {"id": self._count, "do": do, "seconds": max(seconds, 0.01), "arguments": arguments}
+        try:
+            values.send(self.connection, request, seconds + GRACE)
+            while not values.arriving(self.connection, TICK):
+                self._watch_memory()
+                if time.monotonic() > end:
+                    raise values.Late
+            reply = values.receive(self.connection, max(0.1, end - time.monotonic()))
+            if time.monotonic() - self._watched > TICK:
+                self._watch_memory()
+        except values.Late:
+            raise self._lose("timed out", f"it ran longer than {seconds:.0f} s and could not be stopped") from None
+        except values.Gone:
+            raise self._lose("kernel lost", "the process ended in the middle of this") from None
+        except values.Malformed as error:
+            raise self._lose("tampering", f"the process sent a malformed reply: {error}") from None
+        if not isinstance(reply, dict) or reply.get("id") != self._count:
+            raise self._lose("tampering", "the process sent a reply that no notebook sends")
+        if "error" in reply:
+            if not _is_error(reply["error"]):
+                raise self._lose("tampering", "the process sent a reply that no notebook sends")
+            raise _raised(reply["error"], seconds)
+        return reply.get("reply")
+
+    def _lose(self, reason: str, message: str) -> BoxLost:
+        self.lost = BoxLost(reason, message)
+        self.close()
+        return self.lost
+
+    def _family(self) -> list[psutil.Process]:
+        family: list[psutil.Process] = []
+        roots = [self.process] + ([psutil.Process(self.holder.pid)] if self.holder else [])
+        for root in roots:
+            try:
+                family += root.children(recursive=True)
+            except psutil.Error:
+                continue
+        return family
+
+    def _watch_memory(self) -> None:
+        self._watched = time.monotonic()
+        used = 0
+        for process in {self.process, *self._family()}:
+            try:
+                used += process.memory_info().rss
+            except psutil.Error:
+                continue
+        if used > self.limits.memory_mb * 2**20:
+            raise self._lose("kernel lost", f"it used more than {self.limits.memory_mb} MB of memory")
+
+
+# ---------------------------------------------------------------------------- stand-ins
+
+
+def function_proxy(box: Box, path: list, seconds: float, name: str, construct: bool = False):
+    """A plain callable that stands for a student's function or class."""
+
+    def call(*args, **kwargs):
+        return box.call(path, args, kwargs, seconds, construct)
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+class ObjectProxy:
+    """Stands for a student's object: call it, call its methods, read its values."""
+
+    def __init__(self, box: Box, path: list, seconds: float, type_name: str):
+        self.__dict__.update(_box=box, _path=path, _seconds=seconds, _type=type_name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self._box.get([*self._path, name], self._seconds)
+
+    def __call__(self, *args, **kwargs) -> Any:
+        return self._box.call(self._path, args, kwargs, self._seconds)
+
+    def __repr__(self) -> str:
+        return f"<a student's {self._type}>"
+
+
+def _is_error(error: Any) -> bool:
+    return (
+        isinstance(error, dict)
+        and isinstance(error.get("message"), str)
+        and isinstance(types := error.get("types"), list)
+        and bool(types)
+        and all(isinstance(name, str) for name in types)
+    )
+
+
+def _raised(error: dict, seconds: float) -> Exception:
+    """The exception that a student's code raised; built-in ones keep their type."""
+    name, message = error["types"][0][:100], error["message"][:2000]
+    if name == "TimeLimit":
+        raised: Exception = StudentError(f"it ran longer than {seconds:.0f} s")
+    else:
+        kind = getattr(builtins, name, None)
+        if isinstance(kind, type) and issubclass(kind, Exception) and kind not in _ODD_ERRORS:
+            raised = kind(message)
+        else:
+            raised = StudentError(f"{name}: {message}")
+    raised.from_student = name
+    return raised
+
+
+_ODD_ERRORS = {UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError, ExceptionGroup, AssertionError}
+
+
+def _count_nan(value: Any) -> int:
+    """How many of the numbers in a value are NaN."""
+    if isinstance(value, torch.Tensor):
+        return int(torch.isnan(value).sum()) if value.is_floating_point() or value.is_complex() else 0
+    if isinstance(value, np.ndarray | np.generic):
+        return int(np.isnan(value).sum()) if value.dtype.kind in "fc" else 0
+    if isinstance(value, list | tuple):
+        return sum(map(_count_nan, value))
+    if isinstance(value, dict):
+        return sum(map(_count_nan, value.values()))
+    return int(isinstance(value, float | complex) and value != value)
+
+
+def _end(process: psutil.Process) -> None:
+    try:
+        process.kill()
+    except psutil.Error:
+        pass

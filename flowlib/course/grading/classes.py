@@ -1,0 +1,126 @@
+"""Who handed in what: nbgrader's folders, or the zip file of an LMS.
+
+    submitted/<student>/<assignment>/exercises.ipynb          nbgrader
+    lastfirst_123_456_exercises.ipynb                         Canvas, in one zip
+    First Last_123_assignsubmission_file_/exercises.ipynb     Moodle, in one zip
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import stat
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from flowlib.course.grading import preflight
+from flowlib.course.grading.preflight import Collected
+from flowlib.course.house import CourseError
+
+NAME = re.compile(r"[^/\\\x00-\x1f<>\"|?*]{1,120}")
+
+
+def read_class(source: Path, assignment: str) -> dict[str, Callable[[], Collected]]:
+    """For each student a function that reads the submission, in the order of their names.
+
+    Raises:
+        CourseError: there is nothing to grade at `source`; the message says what was expected.
+    """
+    if source.is_file() and zipfile.is_zipfile(source):
+        found = _from_zip(source)
+    elif source.is_dir():
+        found = _from_folders(source, assignment)
+    else:
+        raise CourseError(f"{source} is no folder of submissions and no zip file.")
+    if not found:
+        raise CourseError(
+            f"{source} holds no submission to {assignment}. Expected: "
+            f"{source}/<student>/{assignment}/exercises.ipynb, or the zip file of an LMS."
+        )
+    return dict(sorted(found.items()))
+
+
+def read_times(path: Path) -> dict[str, float]:
+    """When each student handed in, from a table that the collector wrote: student,time (ISO 8601, UTC).
+
+    Raises:
+        CourseError: a line cannot be read.
+    """
+    times = {}
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        for number, row in enumerate(csv.reader(file), start=1):
+            if not row or row[0].strip().lower() in ("student", "student_id"):
+                continue
+            try:
+                stamp = datetime.fromisoformat(row[1].strip())
+            except (IndexError, ValueError) as error:
+                raise CourseError(f"{path}, line {number}: expected student,time; got {row}") from error
+            times[row[0].strip()] = (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)).timestamp()
+    return times
+
+
+def _from_folders(source: Path, assignment: str) -> dict[str, Callable[[], Collected]]:
+    found = {}
+    for folder in source.iterdir():
+        if folder.name.startswith(".") or not NAME.fullmatch(folder.name):
+            continue
+        if folder.is_symlink():
+            found[folder.name] = _linked
+        elif folder.is_dir() and ((folder / assignment).is_symlink() or (folder / assignment).exists()):
+            found[folder.name] = _reader(folder / assignment)
+    return found
+
+
+def _reader(folder: Path) -> Callable[[], Collected]:
+    return lambda: preflight.collect(folder)
+
+
+def _linked() -> Collected:
+    return Collected(flags=["the submission is a link: it was not read"])
+
+
+def _from_zip(path: Path) -> dict[str, Callable[[], Collected]]:
+    """The members of an LMS's zip, by student. Nothing is unpacked to disk."""
+    members: dict[str, list[tuple[str, zipfile.ZipInfo]]] = {}
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            parts = PurePosixPath(info.filename.replace("\\", "/")).parts
+            if info.is_dir() or not parts or ".." in parts or "__MACOSX" in parts:
+                continue
+            if found := re.match(r"(.+?)_(?:LATE_)?\d+_\d+_(.+)", parts[-1]):  # Canvas
+                # Canvas marks a second upload of the same name: exercises-1.ipynb.
+                student, name = found.group(1), re.sub(r"-\d+(?=\.\w+$)", "", found.group(2))
+            elif len(parts) > 1:
+                folder = next((p for p in parts if "_assignsubmission_" in p), parts[0])
+                student, name = folder.split("_")[0], str(PurePosixPath(*parts[parts.index(folder) + 1 :]))
+            else:
+                continue
+            if NAME.fullmatch(student):
+                members.setdefault(student, []).append((name, info))
+    return {student: _zip_reader(path, files) for student, files in members.items()}
+
+
+def _zip_reader(path: Path, files: list[tuple[str, zipfile.ZipInfo]]) -> Callable[[], Collected]:
+    def read() -> Collected:
+        collected = Collected()
+        with zipfile.ZipFile(path) as archive:
+            for name, info in files:
+                room = preflight.MAX_TOTAL_BYTES - sum(map(len, collected.files.values()))
+                if stat.S_ISLNK(info.external_attr >> 16):
+                    collected.flags.append(f"{name!r} is a link: it was not read")
+                elif len(collected.files) >= preflight.MAX_FILES:
+                    collected.flags.append(f"more than {preflight.MAX_FILES} files; the rest was not read")
+                    break
+                else:
+                    limit = min(room, preflight.MAX_FILE_BYTES)
+                    with archive.open(info) as member:  # the size in the index may be a lie: read with a cap
+                        content = member.read(limit + 1)
+                    if len(content) > limit:
+                        collected.notes.append(f"{name!r} is too large: it was not read")
+                    else:
+                        collected.files[name] = content
+        return collected
+
+    return read

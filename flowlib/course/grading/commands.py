@@ -1,0 +1,209 @@
+"""flowcourse grade, check and regrade."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from flowlib.course.house import CourseError, course_root, lesson_name
+
+app = typer.Typer()
+console = Console(highlight=False, soft_wrap=True)
+MAX_ROWS = 100  # of the table in the terminal
+
+Lesson = Annotated[str, typer.Argument(help="The lesson, as 3, 03 or 03_planar_flows.")]
+Submitted = Annotated[
+    Path | None,
+    typer.Option(help="Folder <student>/<lesson>/exercises.ipynb, or an LMS's zip. Default: .build/submitted."),
+]
+Out = Annotated[Path | None, typer.Option(help="Where the results go. Default: .build/graded.")]
+Database = Annotated[
+    str | None, typer.Option("--db", help="Gradebook, e.g. postgresql+psycopg2://user@host/name. Default: SQLite.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one a core.")]
+Cluster = Annotated[str | None, typer.Option(help="Address of a Dask scheduler, e.g. tcp://host:8786.")]
+NoSandbox = Annotated[
+    bool, typer.Option("--no-sandbox", help="Run students' code with your rights. Only for code that you trust.")
+]
+Times = Annotated[Path | None, typer.Option(help="When each handed in: a table student,time (ISO 8601, UTC).")]
+CellSeconds = Annotated[float, typer.Option(min=1, help="Time limit of a cell and of a test.")]
+TotalSeconds = Annotated[float, typer.Option(min=1, help="Time limit of a submission.")]
+Memory = Annotated[int, typer.Option(min=512, help="Memory limit of a submission, in MB.")]
+
+
+@app.command()
+def grade(
+    lesson: Lesson = "01",
+    submitted: Submitted = None,
+    out: Out = None,
+    db: Database = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    no_sandbox: NoSandbox = False,
+    times: Times = None,
+    cell_seconds: CellSeconds = 30.0,
+    total_seconds: TotalSeconds = 300.0,
+    memory: Memory = 3072,
+):
+    """Grade a class. Interrupted, the same command goes on where it stopped."""
+    plan = make_plan(lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory)
+    show(grade_with_progress(plan))
+
+
+@app.command()
+def regrade(
+    lesson: Lesson = "01",
+    submitted: Submitted = None,
+    out: Out = None,
+    db: Database = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    no_sandbox: NoSandbox = False,
+    times: Times = None,
+    cell_seconds: CellSeconds = 30.0,
+    total_seconds: TotalSeconds = 300.0,
+    memory: Memory = 3072,
+):
+    """Grade everything again; say who changed, by how much and why."""
+    from flowlib.course.grading import journal
+    from flowlib.course.grading.run import changes
+
+    plan = make_plan(lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory)
+    if not plan.journal.exists():
+        raise CourseError(f"{plan.assignment} has not been graded in {plan.out} yet. Run: flowcourse grade {lesson}")
+    before = {entry["student"]: entry for entry in journal.read(plan.journal)}
+    run = grade_with_progress(plan, again=True)
+    show(run)
+    found = changes(before, run.entries)
+    console.print(f"\n{len(found)} of {len(run.entries)} changed." if found else "\nNobody's points changed.")
+    for student, old, new, why in found:
+        console.print(f"  {student}: {old:g} -> {new:g} ({new - old:+g}). {why}", markup=False)
+
+
+@app.command()
+def check(
+    notebook: Annotated[Path, typer.Argument(help="Your notebook.")],
+    lesson: Annotated[str | None, typer.Option(help="The lesson it belongs to, if its folder does not say.")] = None,
+):
+    """Look at a notebook before you hand it in: can it be graded? Gives a receipt."""
+    from flowlib.course.exercise import read
+    from flowlib.course.grading import preflight
+    from flowlib.course.release import NOTEBOOK
+
+    root = course_root()
+    if not notebook.is_file():
+        raise CourseError(f"There is no file {notebook}.")
+    name = lesson_name(root, lesson or notebook.resolve().parent.name)
+    folder = next(f for f in (root / "lessons", root / "solutions") if (f / name / NOTEBOOK).is_file())
+    exercise = read(folder / name / NOTEBOOK)
+    collected = preflight.collect_file(notebook)
+    try:
+        submission = preflight.repair(collected, exercise)
+    except preflight.Unreadable as error:
+        raise CourseError(f"{notebook} cannot be graded: {error}") from error
+    sources = submission.sources(exercise)
+    for note in submission.notes:
+        console.print(f"note: {note}", markup=False)
+    for task in exercise.tasks:
+        state = "there" if task.grade_id in sources else "missing"
+        if state == "there" and "raise NotImplementedError" in sources[task.grade_id]:
+            state = "not done yet"
+        console.print(f"{task.grade_id}: {state}", markup=False)
+    if notebook.name != NOTEBOOK:
+        console.print(f"Rename it before you hand it in: {NOTEBOOK}")
+    console.print(f"It can be graded. Receipt: {collected.receipt}")
+
+
+def make_plan(lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory):
+    """The plan that the options of a command describe."""
+    from flowlib.course.grading.run import Plan
+    from flowlib.course.grading.sandbox import Limits
+    from flowlib.course.release import NOTEBOOK
+
+    root = course_root()
+    name = lesson_name(root, lesson)
+    return Plan(
+        solution=root / "solutions" / name / NOTEBOOK,
+        assignment=name,
+        submitted=submitted or root / ".build" / "submitted",
+        out=out or root / ".build" / "graded",
+        db=db,
+        workers=workers,
+        cluster=cluster,
+        isolate=not no_sandbox,
+        times=times,
+        limits=Limits(cell_seconds=cell_seconds, total_seconds=total_seconds, memory_mb=memory),
+    )
+
+
+def grade_with_progress(plan, again: bool = False):
+    """Grade with a bar: students done, students a minute, time left.
+
+    Raises:
+        CourseError: nothing was graded, or no sandbox works here; the message says what to do.
+    """
+    from flowlib.course.grading import report
+    from flowlib.course.grading.run import grade as work
+    from flowlib.course.grading.sandbox import NoSandbox
+
+    if not plan.isolate:
+        console.print("[red]Warning:[/] without a sandbox students' code runs with your rights.")
+    start = time.monotonic()
+    columns = [TextColumn("Grading"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}")]
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        bar = progress.add_task("Grading", total=None, rate="")
+        first: list[int] = []
+
+        def step(done: int, total: int, student: str) -> None:
+            first.append(done)
+            rate = (done - first[0]) / max(1e-9, time.monotonic() - start) * 60
+            progress.update(bar, total=total, completed=done, rate=f"{rate:.0f} students/min")
+
+        try:
+            run = work(plan, step, again)
+        except NoSandbox as error:
+            raise CourseError(str(error)) from error
+        except KeyboardInterrupt:
+            console.print(f"Stopped. What is graded is kept in {plan.out}; the same command goes on from there.")
+            raise
+    report.write(run)
+    return run
+
+
+def show(run) -> None:
+    """The table of points, who needs a person, and where everything lies."""
+    work = run.exercise
+    tasks = [task.grade_id for task in work.tasks]
+    table = Table("submission", box=None, pad_edge=False)
+    for name in [*tasks, "total"]:
+        table.add_column(name, justify="right")
+    table.add_column("outcome")
+    entries = run.entries if len(run.entries) <= MAX_ROWS else run.needs_person
+    colours = {"graded": "green", "flagged": "yellow", "failed": "red"}
+    for student in list(entries)[:MAX_ROWS]:
+        entry = run.entries[student]
+        points = [sum(entry["tests"][test.grade_id]["score"] for test in work.task(name).tests) for name in tasks]
+        outcome = f"[{colours[entry['outcome']]}]{entry['outcome']}[/]"
+        table.add_row(escape(student), *(f"{p:g}" for p in points), f"{sum(points):g}", outcome)
+    console.print(table)
+    most = sum(task.points for task in work.tasks)
+    written = sum(task.points for task in work.written)
+    console.print(
+        f"\n{len(run.entries)} submissions have an outcome ({run.graded} graded now). Tests give up to {most:g} points"
+        + (f"; written answers ({written:g} points) wait for a person in nbgrader's formgrader." if written else ".")
+    )
+    people = run.needs_person
+    if people:
+        console.print(f"{len(people)} {'needs' if len(people) == 1 else 'need'} a person:")
+        for student, why in list(people.items())[:MAX_ROWS]:
+            console.print(f"  {student}: {'; '.join(why)}", markup=False)
+    if not run.plan.isolate:
+        console.print("[red]Warning:[/] graded without a sandbox.")
+    console.print(f"Report, grades.csv, feedback and gradebook are in {run.plan.out}; start with report.html")

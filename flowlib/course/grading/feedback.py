@@ -1,0 +1,265 @@
+"""What a student gets back: the executed notebook as a page, with a word on every test.
+
+Everything a student's process produced is text until nh3 has cleaned it, and the page forbids
+scripts on top. Tests appear as released: without their hidden parts.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import re
+from typing import Any
+
+import mistune
+import nh3
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import PythonLexer
+
+from flowlib.course.exercise import Exercise, public, text
+from flowlib.course.grading.trusted import PASSED
+
+MAX_IMAGE = 4 * 2**20
+_COLOURS = HtmlFormatter(style="default")
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+pre, code { font: 14px/1.4 ui-monospace, monospace } pre { overflow-x: auto; white-space: pre-wrap }
+.code { border-left: 3px solid #bbb; padding: .1rem 1rem; background: #f7f7f7; margin: .5rem 0 }
+.out { padding: 0 1rem; margin: .5rem 0 } .out img { max-width: 100% } .err { color: #a00 }
+.test { border-radius: 6px; padding: .5rem 1rem; margin: .5rem 0 } .ok { background: #e3f4e8 } .no { background: #fdeae4 }
+table { border-collapse: collapse } td, th { padding: .15rem .9rem .15rem 0; text-align: left }
+.note { color: #555 }
+"""
+
+
+def warm_up() -> None:
+    """Load what rendering needs before the first submission."""
+    _code("x = 1")
+    _markdown("*x*")
+
+
+# ---------------------------------------------------------------------------- the notebook
+
+
+def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, dict]) -> dict:
+    """The submission as run, in the instructor's frame: what nbgrader keeps under autograded/.
+
+    Locked cells come from the exercise (tests without their hidden parts), the rest from the student.
+    """
+    master = {}
+    for cell in exercise.notebook["cells"]:
+        about = cell.get("metadata", {}).get("nbgrader")
+        if about:
+            master[about["grade_id"]] = cell
+    done: list[dict] = []
+    used: set[str] = set()
+    position: dict[str, int] = {}
+    for cell in cells:
+        grade_id = cell["grade_id"] if cell["grade_id"] not in used else ""
+        metadata = dict(master[grade_id]["metadata"]) if grade_id else {}
+        used.add(grade_id)
+        made = {"cell_type": cell["kind"], "metadata": metadata, "source": cell["source"], "id": f"c{len(done)}"}
+        if cell["kind"] == "code":
+            made |= {"execution_count": None, "outputs": _outputs(cell["outputs"])}
+        if grade_id:
+            position[grade_id] = len(done)
+        done.append(made)
+    return _with_locked_cells(exercise, done, tests)
+
+
+def _with_locked_cells(exercise: Exercise, done: list[dict], tests: dict[str, dict]) -> dict:
+    """Put each locked cell of the exercise after the marked cell that it follows there."""
+    have = {cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in done}
+    merged = list(done)
+    previous = None
+    for cell in exercise.notebook["cells"]:
+        about = cell.get("metadata", {}).get("nbgrader")
+        if not about:
+            continue
+        grade_id = about["grade_id"]
+        if grade_id not in have:
+            made = {
+                "cell_type": cell["cell_type"],
+                "metadata": dict(cell["metadata"]),
+                "source": public(text(cell)),
+                "id": re.sub(r"\W", "-", grade_id)[:60],
+            }
+            if cell["cell_type"] == "code":
+                outputs = _verdict_output(tests[grade_id]) if grade_id in tests else []
+                made |= {"execution_count": None, "outputs": outputs}
+                if about.get("solution"):
+                    made["source"] = "# This cell was missing."
+            elif about.get("solution"):
+                made["source"] = "*No answer.*"
+            merged.insert(_after(merged, previous), made)
+        previous = grade_id
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return {"cells": merged, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _after(cells: list[dict], grade_id: str | None) -> int:
+    for index, cell in enumerate(cells):
+        if cell["metadata"].get("nbgrader", {}).get("grade_id") == grade_id and grade_id is not None:
+            return index + 1
+    return 0 if grade_id is None else len(cells)
+
+
+def _verdict_output(outcome: dict) -> list[dict]:
+    if outcome["status"] == PASSED:
+        return []
+    line = f"{outcome['status']}: {outcome['message']}"
+    return [{"output_type": "error", "ename": outcome["status"], "evalue": outcome["message"], "traceback": [line]}]
+
+
+def _outputs(raw: Any) -> list[dict]:
+    """Rebuild outputs from what a student's process claims to have shown: known kinds, checked."""
+    outputs = []
+    for output in raw[:200] if isinstance(raw, list) else []:
+        kind = output.get("output_type") if isinstance(output, dict) else None
+        if kind == "stream":
+            name = "stderr" if output.get("name") == "stderr" else "stdout"
+            outputs.append({"output_type": "stream", "name": name, "text": _words(output.get("text"))})
+        elif kind in ("display_data", "execute_result"):
+            data = _data(output.get("data"))
+            if data:
+                outputs.append({"output_type": "display_data", "data": data, "metadata": {}})
+        elif kind == "error":
+            lines = output.get("traceback")
+            lines = [_words(line) for line in lines[:200]] if isinstance(lines, list) else []
+            ename, evalue = _words(output.get("ename"))[:200], _words(output.get("evalue"))[:2000]
+            outputs.append({"output_type": "error", "ename": ename, "evalue": evalue, "traceback": lines})
+    return outputs
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list):
+        value = "".join(part for part in value if isinstance(part, str))
+    value = value if isinstance(value, str) else ""
+    # Colours of terminals, and lone surrogates that no file can hold.
+    value = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", value[: 2**20])
+    return value.encode("utf-8", "replace").decode()
+
+
+def _data(data: Any) -> dict[str, str]:
+    kept = {}
+    for kind in ("text/plain", "text/html", "text/latex", "text/markdown", "image/png", "image/jpeg"):
+        content = data.get(kind) if isinstance(data, dict) else None
+        if not isinstance(content, str | list):
+            continue
+        content = _words(content) if kind.startswith("text/") else content
+        if kind.startswith("image/"):
+            if isinstance(content, list):
+                content = "".join(part for part in content if isinstance(part, str))
+            if len(content) > MAX_IMAGE:
+                continue
+            try:
+                content = base64.b64encode(base64.b64decode(content, validate=False)).decode()
+            except ValueError:
+                continue
+        kept[kind] = nh3.clean(content) if kind in ("text/html", "text/markdown") else content
+    return kept
+
+
+# ---------------------------------------------------------------------------- the page
+
+
+def page(student: str, assignment: str, exercise: Exercise, cells: list[dict], result: dict, isolated: bool) -> str:
+    """The feedback page of one submission."""
+    tests = result["tests"]
+    parts = [_summary(student, assignment, exercise, result, isolated)]
+    shown: set[str] = set()
+    for cell in cells:
+        parts.append(_cell(cell))
+        if cell["role"] == "task" and cell["grade_id"] not in shown:
+            last = max(i for i, other in enumerate(cells) if other["grade_id"] == cell["grade_id"])
+            if cells[last] is cell:
+                shown.add(cell["grade_id"])
+                parts += [_test(t, tests[t.grade_id]) for t in exercise.task(cell["grade_id"]).tests]
+    for task in exercise.tasks:
+        if task.grade_id not in shown:
+            parts.append(f"<h3>{html.escape(task.grade_id)}</h3>")
+            parts += [_test(t, tests[t.grade_id]) for t in task.tests if t.grade_id in tests]
+    return document(f"{assignment}: {student}", "\n".join(parts))
+
+
+def document(title: str, body: str) -> str:
+    """A page on its own: no scripts, nothing loaded from elsewhere."""
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    return (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title>"
+        f"<style>{_STYLE}{_COLOURS.get_style_defs('.code')}</style></head><body>\n{body}\n</body></html>\n"
+    )
+
+
+def _summary(student: str, assignment: str, exercise: Exercise, result: dict, isolated: bool) -> str:
+    tests = result["tests"]
+    rows = []
+    for task in exercise.tasks:
+        got = sum(tests[t.grade_id]["score"] for t in task.tests if t.grade_id in tests)
+        rows.append(f"<tr><td>{html.escape(task.grade_id)}</td><td>{got:g} of {task.points:g}</td></tr>")
+    for written in exercise.written:
+        name = html.escape(written.grade_id)
+        rows.append(f"<tr><td>{name}</td><td>a person marks this ({written.points:g})</td></tr>")
+    total = sum(outcome["score"] for outcome in tests.values())
+    most = sum(task.points for task in exercise.tasks)
+    parts = [
+        f"<h1>{html.escape(assignment)}</h1>",
+        f"<p>{html.escape(student)}: <b>{total:g} of {most:g}</b> points from tests.</p>",
+        f"<table>{''.join(rows)}</table>",
+    ]
+    if not isolated:
+        parts.append("<p class='err'>Graded without a sandbox: the tests could be reached by the code they judge.</p>")
+    for words, kind in ((result["why"], "err"), (result["notes"], "note")):
+        if words:
+            items = "".join(f"<li>{html.escape(word)}</li>" for word in words)
+            parts.append(f"<ul class='{kind}'>{items}</ul>")
+    parts.append(f"<p class='note'>Receipt of your files: <code>{result['receipt'][:16]}</code></p>")
+    return "\n".join(parts)
+
+
+def _cell(cell: dict) -> str:
+    if cell["kind"] != "code":
+        return _markdown(cell["source"])
+    shown = "".join(_output(output) for output in _outputs(cell["outputs"]))
+    if cell["error"]:
+        shown += f"<div class='out err'>{html.escape(cell['error'])}</div>"
+    return _code(cell["source"]) + shown
+
+
+def _test(test, outcome: dict) -> str:
+    good = outcome["status"] == PASSED
+    words = f"<b>{html.escape(test.grade_id)}</b>: {outcome['status']}, {outcome['score']:g} of {test.points:g}"
+    if outcome["message"]:
+        words += f"<br>{html.escape(outcome['message'])}"
+    source = f"<details><summary>the test</summary>{_code(public(test.source))}</details>"
+    return f"<div class='test {'ok' if good else 'no'}'>{words}{source}</div>"
+
+
+def _output(output: dict) -> str:
+    if output["output_type"] == "stream":
+        colour = " err" if output["name"] == "stderr" else ""
+        return f"<div class='out{colour}'><pre>{html.escape(output['text'])}</pre></div>"
+    if output["output_type"] == "error":
+        lines = "\n".join(output["traceback"]) or f"{output['ename']}: {output['evalue']}"
+        return f"<div class='out err'><pre>{html.escape(lines)}</pre></div>"
+    data = output["data"]
+    for kind in ("image/png", "image/jpeg"):
+        if kind in data:
+            return f"<div class='out'><img alt='a figure of this cell' src='data:{kind};base64,{data[kind]}'></div>"
+    if "text/html" in data:
+        return f"<div class='out'>{data['text/html']}</div>"
+    return f"<div class='out'><pre>{html.escape(data.get('text/plain', ''))}</pre></div>"
+
+
+def _code(source: str) -> str:
+    if len(source) > 50_000:
+        return f"<div class='code'><pre>{html.escape(source)}</pre></div>"
+    return f"<div class='code'>{highlight(source, PythonLexer(), _COLOURS)}</div>"
+
+
+def _markdown(source: str) -> str:
+    return nh3.clean(mistune.html(source[:50_000]))

@@ -1,0 +1,170 @@
+"""Scores into nbgrader's database, by one writer, so that formgrader and nbgrader go on from there."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nbgrader.api import Gradebook, Grade, InvalidEntry, SubmittedAssignment
+from nbgrader.utils import compute_checksum
+from nbformat import from_dict
+from sqlalchemy.exc import SAWarning
+
+from flowlib.course.exercise import Exercise, text
+from flowlib.course.grading.trusted import NOT_GRADED
+from flowlib.course.house import CourseError
+
+NOTEBOOK = "exercises"
+
+
+class Book:
+    """nbgrader's gradebook, open for one assignment.
+
+    Args:
+        url: SQLAlchemy's address of the database, e.g. sqlite:///gradebook.db.
+    """
+
+    def __init__(self, url: str, assignment: str, exercise: Exercise, course: str = "flows"):
+        self.assignment = assignment
+        # nbgrader starts alembic by name, which lies beside this Python.
+        os.environ["PATH"] = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+        try:
+            self.book = Gradebook(url, course_id=course)
+        except Exception as error:
+            first = str(error).split("\n")[0]
+            raise CourseError(f"The gradebook {_without_password(url)} cannot be opened: {first}") from error
+        self._prepare(exercise)
+
+    def __enter__(self) -> Book:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.book.close()
+
+    def _prepare(self, exercise: Exercise) -> None:
+        """Record the assignment's cells, as nbgrader's generate_assignment does."""
+        book, name = self.book, self.assignment
+        book.update_or_create_assignment(name)
+        book.update_or_create_notebook(NOTEBOOK, name, kernelspec=json.dumps(_KERNEL))
+        for cell in exercise.notebook["cells"]:
+            about = cell.get("metadata", {}).get("nbgrader")
+            if not about:
+                continue
+            grade_id, kind = about["grade_id"], cell["cell_type"]
+            try:
+                if about.get("grade"):
+                    points = float(about["points"])
+                    book.update_or_create_grade_cell(grade_id, NOTEBOOK, name, max_score=points, cell_type=kind)
+                if about.get("solution"):
+                    book.update_or_create_solution_cell(grade_id, NOTEBOOK, name)
+                if about.get("grade") or about.get("solution") or about.get("locked"):
+                    node = from_dict({**cell, "source": text(cell)})
+                    book.update_or_create_source_cell(
+                        grade_id,
+                        NOTEBOOK,
+                        name,
+                        cell_type=kind,
+                        source=text(cell),
+                        locked=bool(about.get("locked") or (about.get("grade") and not about.get("solution"))),
+                        checksum=compute_checksum(node),
+                    )
+            except InvalidEntry as error:
+                raise CourseError(f"The gradebook refuses cell {grade_id} of {name}: {error}") from error
+
+    def record(self, entry: dict) -> None:
+        """Write one journal entry; doing it twice changes nothing.
+
+        Points that a person gave are kept; if the automatic ones have changed, the person is asked
+        to look again, as nbgrader does.
+        """
+        book, name, student = self.book, self.assignment, entry["student"]
+        with warnings.catch_warnings():  # nbgrader 0.9.6 with SQLAlchemy 2.1: its own order of adding rows
+            warnings.simplefilter("ignore", SAWarning)
+            book.update_or_create_student(student)
+            submission = book.update_or_create_submission(name, student)
+        submission.timestamp = _when(entry.get("submitted"))
+        for notebook in submission.notebooks:
+            have = {grade.cell_id for grade in notebook.grades}
+            for cell in notebook.notebook.grade_cells:
+                if cell.id not in have:  # a test that was added after this submission was graded first
+                    book.db.add(Grade(cell_id=cell.id, notebook=notebook))
+            book.db.flush()
+            book.db.refresh(notebook)
+            notebook.flagged = entry["outcome"] == "flagged"
+            for grade in notebook.grades:
+                self._set(grade, entry)
+            for comment in notebook.comments:
+                comment.auto_comment = entry["comments"].get(comment.name)
+        book.db.commit()
+
+    @staticmethod
+    def _set(grade: Grade, entry: dict) -> None:
+        outcome = entry["tests"].get(grade.name)
+        before = grade.auto_score
+        if outcome is None:  # a written answer
+            blank = grade.name in entry["unanswered"]
+            grade.auto_score = 0.0 if blank else None
+            grade.needs_manual_grade = grade.manual_score is None and not blank
+        else:
+            grade.auto_score = outcome["score"]
+            changed = before is not None and before != grade.auto_score
+            ungraded = outcome["status"] == NOT_GRADED
+            grade.needs_manual_grade = ungraded or (grade.manual_score is not None and changed)
+
+    def scores(self, automatic: bool = False) -> dict[str, dict[str, float | None]]:
+        """What each student has now by grade_id: automatic and manual points together, or the automatic."""
+        return {
+            submission.student_id: {
+                grade.name: grade.auto_score if automatic else grade.score
+                for notebook in submission.notebooks
+                for grade in notebook.grades
+            }
+            for submission in self._submissions()
+        }
+
+    def rows(self) -> list[dict]:
+        """One row for each submission in the columns of nbgrader's own export."""
+        rows = []
+        for submission in self._submissions():
+            student = submission.student
+            rows.append(
+                {
+                    "assignment": self.assignment,
+                    "duedate": submission.assignment.duedate or "",
+                    "timestamp": submission.timestamp or "",
+                    "student_id": student.id,
+                    "last_name": student.last_name or "",
+                    "first_name": student.first_name or "",
+                    "email": student.email or "",
+                    "raw_score": submission.score,
+                    "late_submission_penalty": submission.late_submission_penalty,
+                    "score": max(0.0, submission.score - submission.late_submission_penalty),
+                    "max_score": submission.max_score,
+                    "needs_manual_grade": submission.needs_manual_grade,
+                }
+            )
+        return sorted(rows, key=lambda row: row["student_id"])
+
+    def _submissions(self) -> list[SubmittedAssignment]:
+        self.book.db.expire_all()
+        return self.book.assignment_submissions(self.assignment)
+
+
+_KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def _when(stamp: float | None) -> datetime | None:
+    return None if stamp is None else datetime.fromtimestamp(int(stamp), UTC).replace(tzinfo=None)
+
+
+def _without_password(url: str) -> str:
+    from sqlalchemy.engine import make_url
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except Exception:
+        return "at this address"

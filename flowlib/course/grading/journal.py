@@ -1,0 +1,89 @@
+"""What has been graded so far: one line of JSON for each submission, appended and synced.
+
+The journal is the truth of a run; the gradebook is filled from it. So a run that is killed at any
+instant goes on where it stopped, and the gradebook ends the same. It is also the audit log: what
+ran, with which versions, tests and seed, how long each test took and how it ended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from flowlib.course.exercise import Exercise
+
+
+class Journal:
+    """An append-only file of results."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.entries = read(path)
+        self._mend()
+        self._file = open(path, "ab")  # noqa: SIM115  (kept open for the whole run)
+
+    def latest(self) -> dict[str, dict]:
+        """The last entry of each student."""
+        return {entry["student"]: entry for entry in self.entries}
+
+    def append(self, entry: dict) -> None:
+        """Write one entry; when this returns it survives any crash."""
+        self._file.write(json.dumps(entry, ensure_ascii=True).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.entries.append(entry)
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _mend(self) -> None:
+        """Drop a last line that a crash has cut short."""
+        if self.path.exists():
+            content = self.path.read_bytes()
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                with open(self.path, "r+b") as file:
+                    file.truncate(whole)
+
+
+def read(path: Path) -> list[dict]:
+    """The whole entries of a journal; a broken line counts as not written."""
+    entries = []
+    if path.exists():
+        for line in path.read_bytes().split(b"\n")[:-1]:
+            try:
+                entries.append(json.loads(line))
+            except ValueError:
+                continue
+    return entries
+
+
+def test_hash(exercise: Exercise) -> str:
+    """Identifies what graded: setup, tests, points and reference answers."""
+    digest = hashlib.sha256()
+    for source in exercise.setup:
+        digest.update(source.encode() + b"\0")
+    for task in exercise.tasks:
+        digest.update(task.source.encode() + b"\0")
+        for test in task.tests:
+            digest.update(f"{test.grade_id} {test.points} {test.source}".encode() + b"\0")
+    for written in exercise.written:
+        digest.update(f"{written.grade_id} {written.points}".encode() + b"\0")
+    return digest.hexdigest()
+
+
+def circumstances() -> dict:
+    """When and with what this was graded."""
+    packages = ("flowlib", "torch", "numpy", "scipy", "nbgrader", "ipython")
+    return {
+        "graded": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": platform.node(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in packages},
+    }

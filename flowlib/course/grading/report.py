@@ -1,0 +1,146 @@
+"""What the instructor reads: report.html, and tables of points for nbgrader, Canvas and Moodle."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from flowlib.course.grading import feedback, similarity
+from flowlib.course.grading.run import Run, mistakes
+
+
+def write(run: Run) -> None:
+    """Write report.html, grades.csv, grades_canvas.csv and grades_moodle.csv into the run's folder."""
+    run.pairs = similarity.compare({s: e["sources"] for s, e in run.entries.items()}, run.exercise)
+    out = run.plan.out
+    _table(out / "grades.csv", run.rows)
+    _table(out / "grades_canvas.csv", canvas(run))
+    _table(out / "grades_moodle.csv", moodle(run))
+    (out / "report.html").write_text(page(run), encoding="utf-8")
+
+
+def canvas(run: Run) -> list[dict]:
+    """Rows for Canvas's gradebook import: a first row with the points possible, then one a student."""
+    name, most = run.plan.assignment, run.exercise.points
+    start = {"Student": "Points Possible", "ID": "", "SIS Login ID": "", "Section": "", name: f"{most:g}"}
+    rows = [
+        {
+            "Student": f"{row['last_name']}, {row['first_name']}".strip(", ") or row["student_id"],
+            "ID": "",
+            "SIS Login ID": row["student_id"],
+            "Section": "",
+            name: f"{row['score']:g}",
+        }
+        for row in run.rows
+    ]
+    return [start, *rows]
+
+
+def moodle(run: Run) -> list[dict]:
+    """Rows for Moodle's grade import."""
+    return [
+        {
+            "Identifier": row["student_id"],
+            "Full name": f"{row['first_name']} {row['last_name']}".strip() or row["student_id"],
+            "Email address": row["email"],
+            "Grade": f"{row['score']:g}",
+            "Maximum grade": f"{row['max_score']:g}",
+            "Feedback comments": "; ".join(run.entries[row["student_id"]]["why"]),
+        }
+        for row in run.rows
+    ]
+
+
+def _table(path: Path, rows: list[dict]) -> None:
+    part = path.with_suffix(".part")
+    with open(part, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
+        writer.writeheader()
+        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    part.replace(path)
+
+
+def _cell(value) -> str:
+    """A cell that no spreadsheet takes for a formula: names of students are strangers' words too."""
+    words = str(value)
+    return "'" + words if words[:1] in ("=", "+", "-", "@", "\t", "\r") else words
+
+
+def page(run: Run) -> str:
+    """The report as one page."""
+    tasks = run.exercise.tasks
+    totals = [sum(o["score"] for o in entry["tests"].values()) for entry in run.entries.values()]
+    most = sum(task.points for task in tasks)
+    seconds = [entry["seconds"] for entry in run.entries.values()]
+    share = {
+        task.grade_id: np.mean(
+            [sum(e["tests"][t.grade_id]["score"] for t in task.tests) / task.points for e in run.entries.values()]
+        )
+        for task in tasks
+        if task.points
+    }
+    parts = [
+        f"<h1>{html.escape(run.plan.assignment)}</h1>",
+        f"<p>{len(totals)} submissions; median {np.median(totals):g} of {most:g} points from tests, "
+        f"mean {np.mean(totals):.1f}; grading took {np.median(seconds):.1f} s a submission (median).</p>",
+    ]
+    if not run.plan.isolate:
+        parts.append("<p class='err'><b>Graded without a sandbox.</b> The tests could be reached by what they judge.</p>")
+    parts += [
+        "<h2>Points</h2>",
+        _picture(_distribution(totals, most), "how many submissions got how many points"),
+        "<h2>Tasks</h2>",
+        _picture(_difficulty(share), "mean share of points for each task"),
+        "<h2>Commonest mistakes</h2>",
+        _html_table(("test", "diagnosis", "students"), mistakes(run.entries)[:20]),
+        "<h2>Needs a person</h2>",
+        _html_table(("student", "why"), [(s, "; ".join(why)) for s, why in run.needs_person.items()]),
+        "<h2>Alike</h2>",
+        "<p>Similar code is a reason to look, not a proof. The given code is not counted.</p>",
+        _html_table(("one", "other", "shared"), [(a, b, f"{100 * s:.0f} %") for a, b, s in run.pairs]),
+        "<h2>Repaired</h2>",
+        _html_table(("student", "what"), [(s, "; ".join(e["notes"])) for s, e in run.entries.items() if e["notes"]]),
+    ]
+    return feedback.document(f"Report: {run.plan.assignment}", "\n".join(parts))
+
+
+def _distribution(totals: Sequence[float], most: float):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 2.6), layout="constrained")
+    axes = figure.subplots()
+    axes.hist(totals, bins=np.arange(-0.5, most + 1.5), color="#0072B2", edgecolor="white")
+    axes.set(xlabel="points from tests", ylabel="submissions")
+    return figure
+
+
+def _difficulty(share: dict[str, float]):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 0.6 + 0.35 * len(share)), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(list(share), list(share.values()), color="#D55E00")
+    axes.set(xlabel="mean share of the task's points", xlim=(0, 1))
+    axes.invert_yaxis()
+    return figure
+
+
+def _picture(figure, words: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f"<img alt='{html.escape(words)}' src='data:image/png;base64,{data}' style='max-width:100%'>"
+
+
+def _html_table(head: Sequence[str], rows: Sequence[Sequence]) -> str:
+    if not rows:
+        return "<p>None.</p>"
+    top = "".join(f"<th>{html.escape(name)}</th>" for name in head)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><tr>{top}</tr>{body}</table>"

@@ -1,0 +1,261 @@
+"""A grading run: the class in, the gradebook, feedback and reports out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from flowlib.course import exercise as exercises
+from flowlib.course.exercise import Exercise
+from flowlib.course.grading import classes, journal, sandbox, workers
+from flowlib.course.grading.gradebook import Book
+from flowlib.course.grading.preflight import Collected
+from flowlib.course.grading.trusted import NOT_GRADED, PASSED
+from flowlib.course.house import CourseError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to grade, with what, and where the results go.
+
+    Args:
+        solution: the instructor's notebook, solutions/<lesson>/exercises.ipynb.
+        assignment: its name in the gradebook.
+        submitted: folder of submissions in nbgrader's layout, or the zip file of an LMS.
+        out: where the results go.
+        db: SQLAlchemy's address of the gradebook; none: gradebook.db in `out`.
+        workers: worker processes on this machine; none: one a core.
+        cluster: address of a Dask scheduler to use instead.
+        isolate: False runs students' code without a sandbox.
+        times: a table student,time of the collector.
+    """
+
+    solution: Path
+    assignment: str
+    submitted: Path
+    out: Path
+    db: str | None = None
+    workers: int | None = None
+    cluster: str | None = None
+    isolate: bool = True
+    times: Path | None = None
+    seed: int = 0
+    limits: sandbox.Limits = field(default_factory=sandbox.Limits)
+
+    @property
+    def url(self) -> str:
+        return self.db or f"sqlite:///{self.out.resolve() / 'gradebook.db'}"
+
+    @property
+    def journal(self) -> Path:
+        return self.out / "journal" / f"{self.assignment}.jsonl"
+
+
+@dataclass
+class Run:
+    """What came of a run."""
+
+    plan: Plan
+    exercise: Exercise
+    entries: dict[str, dict]  # student -> journal entry
+    rows: list[dict]  # the gradebook's rows
+    graded: int = 0  # how many were graded in this run; the others stood in the journal already
+    pairs: list = field(default_factory=list)  # similar submissions
+
+    @property
+    def needs_person(self) -> dict[str, list[str]]:
+        """Who needs a person, and why."""
+        return {s: e["why"] for s, e in self.entries.items() if e["outcome"] != "graded"}
+
+
+def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, again: bool = False) -> Run:
+    """Grade a class. Called again after an interruption it goes on where it stopped.
+
+    Args:
+        progress: called with (done, total, student) after each submission.
+        again: grade also what the journal already holds.
+
+    Raises:
+        CourseError: nothing can be graded; the message says why and what to do.
+        sandbox.NoSandbox: this machine has no sandbox.
+    """
+    try:
+        work = exercises.read(plan.solution)
+    except (FileNotFoundError, ValueError) as error:
+        raise CourseError(f"The exercise cannot be read: {error}") from error
+    if plan.isolate and not plan.cluster:  # on a cluster each worker's machine is asked
+        sandbox.probe()
+    readers = classes.read_class(plan.submitted, plan.assignment)
+    times = classes.read_times(plan.times) if plan.times else {}
+    plan.out.mkdir(parents=True, exist_ok=True)
+    log = journal.Journal(plan.journal)
+    tests = journal.test_hash(work)
+    try:
+        with Book(plan.url, plan.assignment, work) as book:
+            _catch_up(book, log)
+            known = {} if again else log.latest()
+            due, entries = [], {}
+            for student, read in readers.items():
+                entry = known.get(student)
+                if entry and entry["tests_hash"] == tests and not entry.get("retry"):
+                    if entry["fingerprint"] == fingerprint(read()) and entry["isolated"] == plan.isolate:
+                        entries[student] = entry
+                        continue
+                due.append(student)
+            done = len(entries)
+            if progress:
+                progress(done, len(readers), "")
+            notebook = json.dumps(work.notebook)
+            for job, result in _results(plan, ({**_job(plan, s, readers[s]()), "exercise": notebook} for s in due)):
+                entry = _entry(plan, work, tests, job, result, times.get(job["student"]))
+                _write_files(plan, job["student"], result)
+                log.append(entry)
+                book.record(entry)
+                entries[job["student"]] = entry
+                done += 1
+                if progress:
+                    progress(done, len(readers), job["student"])
+            rows = [row for row in book.rows() if row["student_id"] in entries]
+    finally:
+        log.close()
+    return Run(plan, work, dict(sorted(entries.items())), rows, graded=len(due))
+
+
+def fingerprint(collected: Collected) -> str:
+    """Identifies a submission as it was found, with what was left out of it."""
+    return sha256("\n".join([collected.receipt, *collected.notes, *collected.flags]).encode()).hexdigest()
+
+
+def _catch_up(book: Book, log: journal.Journal) -> None:
+    """Bring the gradebook up to the journal, after a crash or for a new database."""
+    have = book.scores(automatic=True)
+    entries = log.latest()
+    last = log.entries[-1]["student"] if log.entries else None
+    for student, entry in entries.items():
+        want = {name: outcome["score"] for name, outcome in entry["tests"].items()}
+        scores = have.get(student, {})
+        if student == last or any(scores.get(name) != score for name, score in want.items()):
+            book.record(entry)
+
+
+def _job(plan: Plan, student: str, collected: Collected) -> dict:
+    return {
+        "student": student,
+        "assignment": plan.assignment,
+        "files": collected.files,
+        "notes": collected.notes,
+        "flags": collected.flags,
+        "fingerprint": fingerprint(collected),
+        "limits": asdict(plan.limits),
+        "seed": plan.seed,
+        "isolate": plan.isolate,
+    }
+
+
+def _results(plan: Plan, jobs: Iterator[dict]) -> Iterator[tuple[dict, dict]]:
+    if plan.cluster:
+        return workers.run_on_cluster(jobs, plan.cluster)
+    return workers.run_here(jobs, plan.workers or len(os.sched_getaffinity(0)))
+
+
+def _entry(plan: Plan, work: Exercise, tests: str, job: dict, result: dict, submitted: float | None) -> dict:
+    """The journal's line for a result."""
+    entry = {
+        "student": job["student"],
+        "assignment": plan.assignment,
+        "fingerprint": job["fingerprint"],
+        "tests_hash": tests,
+        "seed": plan.seed,
+        "limits": job["limits"],
+        "isolated": plan.isolate,
+        "submitted": submitted,
+        **journal.circumstances(),
+    }
+    if "error" in result:
+        message = result["error"].strip().split("\n")[-1]
+        result.update(outcome="flagged", why=[message], notes=[], receipt="", seconds=0.0, sources={}, unanswered=[])
+        entry["retry"], entry["trace"] = not result.get("late"), result["error"]
+        result["tests"] = {
+            t.grade_id: {"status": NOT_GRADED, "score": 0.0, "points": t.points, "message": message, "seconds": 0.0}
+            for task in work.tasks
+            for t in task.tests
+        }
+    for key in ("outcome", "why", "notes", "tests", "receipt", "seconds", "sources", "unanswered"):
+        entry[key] = result[key]
+    entry["comments"] = {task.grade_id: _comment(task, entry["tests"]) for task in work.tasks}
+    return entry
+
+
+def _comment(task, tests: dict[str, dict]) -> str | None:
+    lines = [
+        f"{test.grade_id}: {tests[test.grade_id]['status']}. {tests[test.grade_id]['message']}".strip()
+        for test in task.tests
+        if tests[test.grade_id]["status"] != PASSED
+    ]
+    return "\n".join(lines) or None
+
+
+def _write_files(plan: Plan, student: str, result: dict) -> None:
+    """The executed notebook and the feedback page, in nbgrader's folders."""
+    if "feedback" not in result:
+        return
+    for folder, name, content in (
+        ("autograded", "exercises.ipynb", json.dumps(result["notebook"], indent=1, sort_keys=True)),
+        ("feedback", "exercises.html", result["feedback"]),
+    ):
+        target = plan.out / folder / student / plan.assignment / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_suffix(".part")
+        part.write_text(content, encoding="utf-8", errors="replace")
+        part.replace(target)
+
+
+def changes(before: dict[str, dict], after: dict[str, dict]) -> list[tuple[str, float, float, str]]:
+    """Who changed between two sets of journal entries: (student, points before, points after, why)."""
+    found = []
+    for student, new in sorted(after.items()):
+        old = before.get(student)
+        if old is None:
+            continue
+        moved = [
+            f"{name} {old['tests'].get(name, {}).get('score', 0):g} -> {outcome['score']:g}"
+            for name, outcome in new["tests"].items()
+            if old["tests"].get(name, {}).get("score", 0) != outcome["score"]
+        ]
+        if not moved:
+            continue
+        reasons = [
+            words
+            for words, key in (
+                ("the submission changed", "fingerprint"),
+                ("the tests changed", "tests_hash"),
+                ("other versions of the packages", "versions"),
+                ("other limits", "limits"),
+                ("another machine", "machine"),
+            )
+            if old.get(key) != new.get(key)
+        ]
+        why = ", ".join(moved) + ": " + (" and ".join(reasons) or "the same work, tests and versions: it is not stable")
+        found.append((student, _total(old), _total(new), why))
+    return found
+
+
+def _total(entry: dict) -> float:
+    return sum(outcome["score"] for outcome in entry["tests"].values())
+
+
+def mistakes(entries: dict[str, dict]) -> list[tuple[str, str, int]]:
+    """The commonest diagnoses: (test, message with numbers left out, how many students)."""
+    counts: dict[tuple[str, str], int] = {}
+    for entry in entries.values():
+        for name, outcome in entry["tests"].items():
+            if outcome["status"] != PASSED:
+                words = re.sub(r"-?\d+(\.\d+)?(e[-+]?\d+)?", "#", outcome["message"].split("\n")[0])[:200]
+                key = name, f"{outcome['status']}: {words}"
+                counts[key] = counts.get(key, 0) + 1
+    return sorted(((n, w, c) for (n, w), c in counts.items()), key=lambda item: (-item[2], item[0], item[1]))

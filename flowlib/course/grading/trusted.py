@@ -1,0 +1,175 @@
+"""Running a test cell in the grader's own process, against stand-ins for the student's names."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import signal
+import time
+import traceback
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import flowlib
+from flowlib.checks import submitted_sources
+from flowlib.course.exercise import HIDDEN, Exercise, TestCell
+from flowlib.course.grading.bridge import Box, BoxLost, CallRefused
+
+PASSED, FAILED, TIMED_OUT, LOST = "passed", "failed", "timed out", "kernel lost"
+MISSING, TAMPERING, NOT_GRADED = "missing", "tampering suspected", "not graded"
+_REASONS = {"timed out": TIMED_OUT, "kernel lost": LOST, "tampering": TAMPERING}
+
+
+@dataclass
+class Outcome:
+    """What became of one test cell."""
+
+    status: str
+    score: float
+    points: float
+    message: str = ""
+    seconds: float = 0.0
+    undefined: bool = False  # it failed because a name did not exist
+
+    def as_dict(self) -> dict:
+        return {key: value for key, value in asdict(self).items() if key != "undefined"}
+
+
+class _OutOfTime(BaseException):
+    """The test cell itself ran too long."""
+
+
+def run_test(
+    exercise: Exercise, test: TestCell, box: Box, names: list[str], sources: dict[str, str], seconds: float
+) -> Outcome:
+    """Run one test cell with stand-ins for the student's names.
+
+    Args:
+        names: what the tasks so far were to define.
+        sources: the submitted source of each task, for tests that look at what was used.
+        seconds: the limit of the whole cell; a single call may take as long.
+    """
+    start = time.monotonic()
+    status, message, undefined = FAILED, "", False
+    box.saw_nan = ""
+    try:
+        with _quiet(), _time_limit(seconds):
+            namespace = {"__name__": "__main__"}
+            for number, source in enumerate(exercise.setup):
+                exec(compile(source, f"<setup{number}>", "exec"), namespace)
+            namespace.update(box.look(names, seconds))
+            with submitted_sources(sources):
+                exec(compile(test.source, _filename(test), "exec"), namespace)
+        status = PASSED
+        if box.saw_nan:
+            # Every comparison with NaN is false, so a test that asks "is the error large?" lets it through.
+            status, message = FAILED, box.saw_nan
+    except _OutOfTime:
+        status, message = TIMED_OUT, f"the test was stopped after {seconds:.0f} s"
+    except BoxLost as lost:
+        message = str(lost)
+    except (Exception, SystemExit) as error:
+        message, undefined = explain(error, test), isinstance(error, NameError)
+    if box.lost:
+        # Also when the test went on without the answer: what a lost process "passed" is worth nothing.
+        status = _REASONS[box.lost.reason]
+        message = str(box.lost)
+    score = test.points if status == PASSED else 0.0
+    return Outcome(status, score, test.points, message, round(time.monotonic() - start, 3), undefined)
+
+
+def explain(error: BaseException, test: TestCell) -> str:
+    """What the student may read of a failure.
+
+    Of a hidden part: only words that the test's author or flowlib.checks wrote, never values.
+    """
+    hidden = _in_hidden_part(error, test)
+    name = getattr(error, "from_student", None)
+    if isinstance(error, BoxLost):
+        return str(error)
+    if name == "TimeLimit":
+        return f"your code {str(error).removeprefix('it ')}"
+    if name:
+        where = " on an input of a hidden test" if hidden else ""
+        return f"your code raised {name}{where}" + ("" if hidden else f": {str(error).removeprefix(f'{name}: ')}")
+    if isinstance(error, CallRefused):
+        return str(error)
+    if isinstance(error, NameError):
+        return f"{error}: did you define it in this task's cell?"
+    if isinstance(error, AssertionError) and str(error) and (not hidden or _written_for_students(error, test)):
+        return str(error)
+    if hidden:
+        return "a hidden test, on other inputs than the visible ones, found a wrong result"
+    if isinstance(error, AssertionError):
+        return f"this does not hold: {_line(error, test)}"
+    return f"the test could not use what your code returned ({type(error).__name__}: {error})"
+
+
+def _frames(error: BaseException, test: TestCell) -> list[traceback.FrameSummary]:
+    return [f for f in traceback.extract_tb(error.__traceback__) if f.filename == _filename(test)]
+
+
+def _in_hidden_part(error: BaseException, test: TestCell) -> bool:
+    frames = _frames(error, test)
+    if not frames:
+        return HIDDEN[0] in test.source
+    lines = test.source.split("\n")
+    inside = False
+    for number, line in enumerate(lines, start=1):
+        if HIDDEN[0] in line:
+            inside = True
+        elif HIDDEN[1] in line:
+            inside = False
+        elif inside and any(frame.lineno == number for frame in frames):
+            return True
+    return False
+
+
+def _written_for_students(error: BaseException, test: TestCell) -> bool:
+    last = traceback.extract_tb(error.__traceback__)[-1].filename
+    return last == _filename(test) or Path(last).is_relative_to(Path(flowlib.__file__).parent)
+
+
+def _line(error: BaseException, test: TestCell) -> str:
+    frames = _frames(error, test)
+    return test.source.split("\n")[frames[-1].lineno - 1].strip() if frames else "a condition of the test"
+
+
+def _filename(test: TestCell) -> str:
+    return f"<{test.grade_id}>"
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Stop trusted code that hostile values have made slow. Calls into the box stop themselves."""
+
+    def alarm(*_):
+        raise _OutOfTime
+
+    before = signal.signal(signal.SIGALRM, alarm)
+    # Calls end by themselves within their own limit and a few seconds of grace: fire after that.
+    signal.setitimer(signal.ITIMER_REAL, seconds + 5)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        with contextlib.redirect_stderr(io.StringIO()):
+            dtype, state = torch.get_default_dtype(), (torch.random.get_rng_state(), np.random.get_state())
+            try:
+                yield
+            finally:
+                torch.set_default_dtype(dtype)
+                torch.random.set_rng_state(state[0])
+                np.random.set_state(state[1])

@@ -1,0 +1,100 @@
+"""A worker: a long-lived process that grades one submission after another.
+
+`python -m flowlib.course.grading.worker FD` reads jobs from a socket and answers each with a
+verdict. Each job is judged in a fork, so that nothing of one submission reaches the next, and a
+judge that hangs or dies is replaced by a verdict that says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from dataclasses import asdict
+from pathlib import Path
+
+import flowlib.checks  # noqa: F401  (tests use it: loaded once here, not in each fork)
+from flowlib.course import exercise
+from flowlib.course.grading import feedback, values
+from flowlib.course.grading.bridge import Zygote
+from flowlib.course.grading.judge import judge
+from flowlib.course.grading.sandbox import Limits
+
+GRACE = 8.0  # seconds that a judge may need beyond its submission's budget
+MAX_REPLY = 64 * 2**20
+
+
+def main(jobs: socket.socket) -> None:
+    """Serve jobs until the grader closes the connection."""
+    zygote = Zygote()
+    feedback.warm_up()
+    zygote.wait_until_warm()
+    values.send(jobs, "warm")
+    with contextlib.suppress(values.Gone):
+        while True:
+            job = values.receive(jobs, limit=2**30)
+            values.send(jobs, _in_fork(job, zygote, jobs))
+    zygote.close()
+
+
+def _in_fork(job: dict, zygote: Zygote, jobs: socket.socket) -> dict:
+    here, there = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            here.close()
+            # If the worker dies, its judge dies, and with it the student's process.
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+            values.send(there, run(job, zygote))
+        except BaseException:
+            with contextlib.suppress(Exception):
+                values.send(there, {"error": traceback.format_exc()})
+        finally:
+            os._exit(0)
+    there.close()
+    end = time.monotonic() + job["limits"]["total_seconds"] + GRACE
+    try:
+        while not values.arriving(here, 0.5) and time.monotonic() < end:
+            if values.hung_up(jobs):  # the grader is gone: nobody waits for this verdict
+                os._exit(0)
+        return values.receive(here, max(1.0, end - time.monotonic()), MAX_REPLY)
+    except values.Late:
+        return {"error": "grading it took longer than its time budget and was stopped", "late": True}
+    except (values.Gone, values.Malformed) as error:
+        return {"error": f"the judge of this submission died ({error!r})"}
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        here.close()
+
+
+def run(job: dict, zygote: Zygote) -> dict:
+    """Judge a job: a dict of values, so that it can travel to any worker."""
+    work = exercise.parse(json.loads(job["exercise"]), Path(job["assignment"]))
+    verdict = judge(
+        files=job["files"],
+        notes=job["notes"],
+        flags=job["flags"],
+        exercise=work,
+        zygote=zygote,
+        limits=Limits(**job["limits"]),
+        worker=os.getpid() % 1000,
+        seed=job["seed"],
+        isolate=job["isolate"],
+    )
+    result = asdict(verdict)
+    cells = result.pop("cells")
+    result["notebook"] = feedback.executed_notebook(work, cells, result["tests"])
+    result["feedback"] = feedback.page(job["student"], job["assignment"], work, cells, result, job["isolate"])
+    return result
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's business
+    main(socket.socket(fileno=int(sys.argv[1])))

@@ -11,27 +11,17 @@ so they cannot disagree about what a task is.
 from __future__ import annotations
 
 import ast
-import builtins
-import contextlib
-import io
 import json
-import linecache
 import re
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 import yaml
-
-from flowlib import checks
 
 SOLUTION = ("### BEGIN SOLUTION", "### END SOLUTION")
 HIDDEN = ("### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS")
-supplied_sources = checks.submitted_sources  # gives check_source the cells of a submission
 MARK_SCHEME = ("=== BEGIN MARK SCHEME ===", "=== END MARK SCHEME ===")
 
 
@@ -280,162 +270,11 @@ def public(source: str) -> str:
     return source.strip("\n")
 
 
-# ---------------------------------------------------------------------------- the boundary
-
-
-class BoundaryError(TypeError):
-    """Something that is no value tried to pass between the tests and an answer."""
-
-
-def by_value(value: Any) -> Any:
-    """A copy of a value that may pass between the tests and an answer.
-
-    Values are tensors, arrays, numbers, strings, bytes, None, and tuples, lists and dicts of these.
-    Tensors come out detached: no gradient flows through the boundary, just as none flows
-    between the two processes at grading.
-
-    Raises:
-        BoundaryError: anything else.
-    """
-    if isinstance(value, torch.Tensor):
-        return value.detach().cpu().clone()
-    if isinstance(value, np.ndarray | np.generic) and value.dtype != object:
-        return value.copy()
-    if value is None or type(value) in (bool, int, float, complex, str, bytes):
-        return value
-    if type(value) is torch.dtype:
-        return value
-    if isinstance(value, tuple):
-        return tuple(by_value(item) for item in value)
-    if isinstance(value, list):
-        return [by_value(item) for item in value]
-    if isinstance(value, dict):
-        return {by_value(key): by_value(item) for key, item in value.items()}
-    raise BoundaryError(
-        f"expected a tensor, array, number, string, or a tuple, list or dict of these; "
-        f"got a {type(value).__name__}"
-    )
-
-
-def proxy(thing: Any) -> Any:
-    """What a test sees of something that an answer defines.
-
-    A function becomes a plain callable, a class a callable that gives object proxies, anything
-    else its value. Arguments and results pass by value only.
-    """
-    if isinstance(thing, type):
-
-        def construct(*args, **kwargs):
-            return ObjectProxy(_call(thing, args, kwargs, convert=False))
-
-        construct.__name__ = construct.__qualname__ = thing.__name__
-        return construct
-    if callable(thing):
-        return _function_proxy(thing)
-    return by_value(thing)
-
-
-def _function_proxy(function: Callable) -> Callable:
-    def call(*args, **kwargs):
-        return _call(function, args, kwargs)
-
-    call.__name__ = call.__qualname__ = getattr(function, "__name__", "function")
-    return call
-
-
-class ObjectProxy:
-    """An object of a class that an answer defines: call it, call its methods, read its values."""
-
-    def __init__(self, target: Any):
-        object.__setattr__(self, "_target", target)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        value = getattr(self._target, name)
-        return _function_proxy(value) if callable(value) else by_value(value)
-
-    def __call__(self, *args, **kwargs):
-        return _call(self._target, args, kwargs)
-
-
-def _call(function: Callable, args: tuple, kwargs: dict, convert: bool = True) -> Any:
-    args, kwargs = by_value(args), by_value(kwargs)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            result = function(*args, **kwargs)
-    except Exception as error:
-        # Built-in errors keep their type, as they do at grading; others arrive by name.
-        if type(error) is getattr(builtins, type(error).__name__, None):
-            raise
-        raise RuntimeError(f"{type(error).__name__}: {error}") from error
-    return by_value(result) if convert else result
-
-
 # ---------------------------------------------------------------------------- running
 
 
 def run_task(exercise: Exercise, grade_id: str, source: str | None = None) -> list[Result]:
-    """Try a source for one task, after the reference answers to the tasks before it.
+    """Try a source for one task against its tests; see `flowlib.course.grading.rehearsal`."""
+    from flowlib.course.grading.rehearsal import rehearse
 
-    Args:
-        source: the cell's source; None takes the one that the exercise holds.
-
-    Returns:
-        one Result for each test cell of the task. A source that does not even run fails all.
-    """
-    task = exercise.task(grade_id)
-    source = task.source if source is None else source
-    answers: dict[str, Any] = {"__name__": "__main__"}
-    before = exercise.tasks[: exercise.tasks.index(task)]
-    sources = {other.grade_id: other.source for other in before} | {grade_id: source}
-    with _quiet():
-        _execute(exercise.setup, "setup", answers)
-        for other in before:
-            _execute([other.source], other.grade_id, answers)
-        try:
-            _execute([source], grade_id, answers)
-        except Exception as error:
-            return [Result(test.grade_id, False, test.points, _describe(error)) for test in task.tests]
-        return [_run_test(exercise.setup, sources, test, answers) for test in task.tests]
-
-
-def _run_test(setup: tuple[str, ...], sources: dict[str, str], test: TestCell, answers: dict) -> Result:
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    _execute(setup, "setup", namespace)
-    try:
-        for name in {name for source in sources.values() for name in defined_names(source)}:
-            if name in answers:
-                namespace[name] = proxy(answers[name])
-        with supplied_sources(sources):
-            _execute([test.source], test.grade_id, namespace)
-    except Exception as error:
-        return Result(test.grade_id, False, test.points, _describe(error))
-    return Result(test.grade_id, True, test.points)
-
-
-def _execute(sources, name: str, namespace: dict) -> None:
-    for number, source in enumerate(sources):
-        filename = f"<{name}{number or ''}>"
-        # Tracebacks show source lines of what linecache holds.
-        linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
-        exec(compile(source, filename, "exec"), namespace)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    import matplotlib.pyplot as plt
-
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        state = torch.random.get_rng_state(), np.random.get_state(), torch.get_default_dtype()
-        try:
-            yield
-        finally:
-            torch.random.set_rng_state(state[0])
-            np.random.set_state(state[1])
-            torch.set_default_dtype(state[2])
-            plt.close("all")
-
-
-def _describe(error: BaseException) -> str:
-    return "".join(traceback.format_exception_only(error)).strip()
+    return rehearse(exercise, grade_id, source)

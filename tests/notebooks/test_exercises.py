@@ -41,7 +41,7 @@ def test_untouched_release_earns_nothing(lesson, task):
     released = exercise.read(HOUSE / "lessons" / lesson / "exercises.ipynb").task(task)
     results = exercise.run_task(solution(lesson), task, released.source)
     assert not [result.grade_id for result in results if result.passed]
-    assert all("NotImplementedError: Task" in result.message for result in results)
+    assert all("NotImplementedError" in result.message for result in results)
 
 
 @pytest.mark.parametrize(("lesson", "answer"), ANSWERS)

@@ -55,7 +55,7 @@ def test_untouched_release_earns_nothing(tiny_course):
     for task in released.tasks:
         results = exercise.run_task(solution, task.grade_id, task.source)
         assert not any(result.passed for result in results)
-        assert all("NotImplementedError: Task" in result.message for result in results)
+        assert all("NotImplementedError" in result.message for result in results)
 
 
 def test_check_sees_a_changed_source_and_a_changed_release(tiny_course):

@@ -520,6 +520,23 @@ def trade_off(
     return axes
 
 
+def trade_off_table(rows: Iterable[Mapping], *, entropy: float = 0.0) -> str:
+    """The course's growing table as text, one flow a line.
+
+    Args:
+        rows: as in `trade_off`, with "round_trip".
+        entropy: that of the target; NLL minus entropy are the missing nats.
+    """
+    titles = ("NLL", 7), ("missing", 9), ("parameters", 12), ("z→x ms", 9), ("x→z ms", 9), ("round trip", 12)
+    head = "flow".ljust(26) + "".join(title.rjust(width) for title, width in titles)
+    lines = [
+        f"{row['model']!s:26s}{row['nll']:7.2f}{row['nll'] - entropy:9.2f}{row['parameters']:12,d}"
+        f"{row['forward_ms']:9.2f}{row['inverse_ms']:9.2f}{row['round_trip']:12.0e}"
+        for row in rows
+    ]
+    return "\n".join([head, *lines])
+
+
 def jacobian_pattern(
     bijection,
     point: Tensor,

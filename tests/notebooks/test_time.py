@@ -29,14 +29,13 @@ def seconds() -> dict[str, list[float]]:
 
 @pytest.mark.parametrize("name", BUDGET)
 @pytest.mark.parametrize("lesson", lesson_names(HOUSE))
-def test_runs_in_time(lesson, name, record_property):
+def test_runs_in_time(lesson, name):
     if not RESULTS.is_file():
         pytest.skip("the notebooks have not run: python -m tests.run --only lessons")
     path = f"lessons/{lesson}/{name}"
     measured = seconds().get(path)
     if not measured:
         pytest.skip(f"{path} was not in the last run")
-    record_property("seconds", round(sum(measured), 1))
     print(f"{path}: {sum(measured):.1f} s, slowest cell {max(measured):.1f} s")
     assert sum(measured) <= SHARED * BUDGET[name]
     assert max(measured) <= SHARED * CELL

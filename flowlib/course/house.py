@@ -20,7 +20,7 @@ def course_root(start: str | Path | None = None) -> Path:
     start = Path(start or Path.cwd()).resolve()
     package = Path(__file__).resolve().parents[2]
     for folder in [start, *start.parents, package]:
-        if (folder / "nbgrader_config.py").is_file() and (folder / "solutions").is_dir():
+        if (folder / "nbgrader_config.py").is_file() and (folder / "lessons").is_dir():
             return folder
     raise CourseError(f"{start} is not inside the course. Change to the folder that holds its README.md.")
 

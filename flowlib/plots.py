@@ -27,6 +27,8 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from torch import Tensor
 
+from flowlib.flow import Base
+
 Z_COLOR, X_COLOR, MAP_COLOR, REFERENCE_COLOR = "#0072B2", "#D55E00", "#444444", "black"
 COLORS = {"z": Z_COLOR, "x": X_COLOR}
 # After z and x, Okabe and Ito's other colours, which colour-blind readers can tell apart.
@@ -260,7 +262,7 @@ def density_difference(
     if colorbar:
         bar = ax.figure.colorbar(image, ax=ax, shrink=0.85, pad=0.02)
         bar.outline.set_visible(False)
-        bar.set_label(f"difference of $p_{kind}$")
+        bar.set_label(f"difference of $p_{kind}$", labelpad=8)
     _frame_plane(ax, box, kind, title)
     return ax
 
@@ -286,11 +288,7 @@ def scatter_samples(
     size = size or float(np.clip(4000 / max(len(points), 1), 1.5, 14))
     alpha = float(np.clip(900 / max(len(points), 1), 0.25, 0.8))
     ax.scatter(*points.T, c=COLORS[kind] if color is None else color, s=size, alpha=alpha, lw=0)
-    if bounds is None:
-        low, high = points.min(0), points.max(0)
-        pad = 0.05 * (high - low)
-        bounds = (low[0] - pad[0], high[0] + pad[0], low[1] - pad[1], high[1] + pad[1])
-    _frame_plane(ax, _box(bounds), kind, title)
+    _frame_plane(ax, _box(_window(points) if bounds is None else bounds), kind, title)
     return ax
 
 
@@ -360,7 +358,7 @@ def trace_panels(
     """
     stops = _trace(flow, samples, n, seed)
     chosen = sorted({round(k) for k in np.linspace(0, len(stops) - 1, min(panels, len(stops)))})
-    bounds = _window(stops) if bounds is None else bounds
+    bounds = _window(torch.cat(stops).double().cpu().numpy(), 0.996) if bounds is None else bounds
     axes = _new_axes(1, len(chosen), size=(2.1 * len(chosen), 2.3))
     colors = _by_angle(stops[0])
     for ax, index in zip(axes, chosen, strict=True):
@@ -399,7 +397,7 @@ def animate_trace(
     """
     stops = _trace(flow, samples, n, seed)
     values = np.stack([stop.double().cpu().numpy() for stop in stops])
-    bounds = _window(stops) if bounds is None else bounds
+    bounds = _window(values.reshape(-1, 2), 0.996) if bounds is None else bounds
     ease = 0.5 - 0.5 * np.cos(np.pi * np.linspace(0, 1, frames_per_step, endpoint=False))
     moves = [(k, float(t)) for k in range(len(stops) - 1) for t in ease]
     script = [(0, 0.0)] * hold + moves + [(len(stops) - 1, 0.0)] * 2 * hold
@@ -410,7 +408,7 @@ def animate_trace(
     ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
     ax.spines[:].set_visible(False)
     dots = ax.scatter(*values[0].T, c=_by_angle(stops[0]), s=7, lw=0)
-    title = ax.set_title("")
+    title = figure.text(0.5, 0.95, "", ha="center", va="center")
 
     def draw(frame):
         index, share = frame
@@ -450,7 +448,7 @@ def learning_curve(
         ax.plot(steps[best], valid[best], "o", color=X_COLOR, ms=4.5)
         ends.append((valid[-1], "valid", X_COLOR))
     if reference is not None:
-        ax.axhline(reference, color=REFERENCE_COLOR, ls="--", lw=1.1)
+        ax.plot([0, steps[-1]], [reference, reference], color=REFERENCE_COLOR, ls="--", lw=1.1)
     # A steep start would squeeze the rest into a line; it may leave the picture.
     known = np.concatenate([train, np.asarray(history.valid), [] if reference is None else [reference]])
     low, usual = np.min(known), np.quantile(train, 0.9)
@@ -473,21 +471,24 @@ def image_grid(
     Args:
         levels: the images hold 0 … levels-1; by default they hold 0 … 1. Values outside are cut off.
     """
-    images = images.detach().double().cpu() / (1 if levels is None else levels - 1)
+    images = (images.detach().double().cpu() / (1 if levels is None else levels - 1)).clamp(0, 1)
+    if images.shape[1] == 1:
+        images = 1 - images  # ink on paper: digits read best dark on white
     n, channels, height, width = images.shape
     columns = min(columns, n)
     rows = math.ceil(n / columns)
     sheet = torch.ones(channels, rows * (height + 1) - 1, columns * (width + 1) - 1, dtype=images.dtype)
-    for index, image in enumerate(images.clamp(0, 1)):
+    for index, image in enumerate(images):
         top, left = index // columns * (height + 1), index % columns * (width + 1)
         sheet[:, top : top + height, left : left + width] = image
     ax = ax or _new_axes(size=(0.55 * columns, 0.55 * rows + (0.3 if title else 0)))
-    # Ink on paper: digits read best dark on white.
-    picture = 1 - sheet[0] if channels == 1 else sheet.permute(1, 2, 0)
-    if channels == 1:
-        # The gaps between the images stay white.
-        picture[height :: height + 1], picture[:, width :: width + 1] = 1, 1
-    ax.imshow(picture.numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    ax.imshow(
+        (sheet[0] if channels == 1 else sheet.permute(1, 2, 0)).numpy(),
+        cmap="gray",
+        vmin=0,
+        vmax=1,
+        interpolation="nearest",
+    )
     ax.set_axis_off()
     if title:
         ax.set_title(title)
@@ -607,6 +608,9 @@ def _as_input(values: np.ndarray, owner) -> Tensor:
 
 
 def _log_prob(density) -> Callable[[Tensor], Tensor]:
+    if isinstance(density, torch.distributions.Distribution):
+        # As a base, it answers -inf outside its support instead of raising.
+        density = Base(density)
     return getattr(density, "log_prob", density)
 
 
@@ -647,11 +651,10 @@ def _trace(flow, samples: Tensor | None, n: int, seed: int) -> list[Tensor]:
     return [stop.value for stop in flow.trace(samples[:n], inverse=True)][::-1]
 
 
-def _window(stops: list[Tensor]) -> tuple[float, float, float, float]:
-    """Bounds that hold all stops, but for the farthest points."""
-    values = torch.cat(stops).double().cpu().numpy()
-    low, high = np.quantile(values, [0.002, 0.998], axis=0)
-    pad = 0.08 * (high - low)
+def _window(points: np.ndarray, share: float = 1.0) -> tuple[float, float, float, float]:
+    """Bounds that hold this share of the points along each axis, with a margin."""
+    low, high = np.quantile(points, [(1 - share) / 2, (1 + share) / 2], axis=0)
+    pad = 0.06 * (high - low) + 1e-3
     return (low[0] - pad[0], high[0] + pad[0], low[1] - pad[1], high[1] + pad[1])
 
 

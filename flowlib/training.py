@@ -316,7 +316,9 @@ def _train(
         try:
             flow.to(device).train()
             workers.agree(flow)
-            optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+            # One kernel for all parameters: 2 to 10 times faster than the default on small nets.
+            fused = device.type in ("cpu", "cuda")
+            optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay, fused=fused)
             running, recorded = torch.zeros((), device=device), 0
             for step, (rows, context) in zip(range(1, steps + 1), batches(generator, device), strict=False):
                 if step == 1 and workers.count > 1:

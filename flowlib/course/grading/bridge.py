@@ -103,7 +103,7 @@ class Box:
     ):
         self.limits = limits
         self.lost: BoxLost | None = None
-        self.saw_nan = ""  # what the last NaN that came back was
+        self.saw_nan = self.saw_object = ""  # in words, the last NaN and the last object that came back
         self.holder = sandbox.Holder(folder, limits) if isolate else None
         self.connection, there = socket.socketpair()
         request = {
@@ -188,6 +188,7 @@ class Box:
                 self.saw_nan = f"{name} returned NaN ({count} of its numbers)"
             return seen["value"]
         if kind == "object" and isinstance(seen["object"], int):
+            self.saw_object = f"it gave a {str(seen.get('type'))[:100]} where a test needs values"
             return ObjectProxy(self, [seen["object"]], seconds, str(seen.get("type")))
         if kind in ("function", "class"):
             return function_proxy(self, path, seconds, str(seen[kind]), construct=kind == "class")

@@ -17,10 +17,12 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import flowlib
+from flowlib.course.grading import seccomp
 
 FIRST_UID = 64001  # when the grader is root, worker n's students run as uid 64001 + n
 MB = 2**20
@@ -179,6 +181,7 @@ def lock_in(uid: int, limits: Limits) -> None:
     if _libc.capset(header, none) or _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "could not give up privileges")
     _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # cleared by the change of uid; /proc/self needs it
+    seccomp.install()
 
 
 def probe() -> None:
@@ -187,8 +190,6 @@ def probe() -> None:
     Raises:
         NoSandbox: it does not; the message says why and what to do.
     """
-    import tempfile
-
     if shutil.which("bwrap") is None:
         why = "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)"
     else:

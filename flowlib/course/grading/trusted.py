@@ -56,7 +56,7 @@ def run_test(
     """
     start = time.monotonic()
     status, message, undefined = FAILED, "", False
-    box.saw_nan = ""
+    box.saw_nan = box.saw_object = ""
     try:
         with _quiet(), _time_limit(seconds):
             namespace = {"__name__": "__main__"}
@@ -74,7 +74,7 @@ def run_test(
     except BoxLost as lost:
         message = str(lost)
     except (Exception, SystemExit) as error:
-        message, undefined = explain(error, test), isinstance(error, NameError)
+        message, undefined = explain(error, test, box.saw_object), isinstance(error, NameError) and not hasattr(error, "from_student")
     if box.lost:
         # Also when the test went on without the answer: what a lost process "passed" is worth nothing.
         status = _REASONS[box.lost.reason]
@@ -83,7 +83,7 @@ def run_test(
     return Outcome(status, score, test.points, message, round(time.monotonic() - start, 3), undefined)
 
 
-def explain(error: BaseException, test: TestCell) -> str:
+def explain(error: BaseException, test: TestCell, saw_object: str = "") -> str:
     """What the student may read of a failure.
 
     Of a hidden part: only words that the test's author or flowlib.checks wrote, never values.
@@ -107,7 +107,7 @@ def explain(error: BaseException, test: TestCell) -> str:
         return "a hidden test, on other inputs than the visible ones, found a wrong result"
     if isinstance(error, AssertionError):
         return f"this does not hold: {_line(error, test)}"
-    return f"the test could not use what your code returned ({type(error).__name__}: {error})"
+    return f"the test could not use what your code returned: {saw_object or f'{type(error).__name__}: {error}'}"
 
 
 def _frames(error: BaseException, test: TestCell) -> list[traceback.FrameSummary]:

@@ -103,8 +103,9 @@ def _encode(value: Any, tensors: dict, depth: int) -> Any:
         return {"bytes": base64.b64encode(value).decode()}
     if kind is torch.dtype:
         return {"dtype": str(value).removeprefix("torch.")}
-    if isinstance(value, bool | int | float | str):  # a subclass, such as an enum
-        return kind.__mro__[-2](value)
+    for plain in (int, float, str):
+        if isinstance(value, plain):  # a subclass, such as an enum
+            return plain(value)
     raise NotAValue(f"a {kind.__name__}")
 
 

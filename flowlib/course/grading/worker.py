@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -27,6 +28,7 @@ from flowlib.course.grading.judge import judge
 from flowlib.course.grading.sandbox import Limits
 
 GRACE = 8.0  # seconds that a judge may need beyond its submission's budget
+MAX_MEMORY = 8 * 2**30  # of a judge
 MAX_REPLY = 64 * 2**20
 
 
@@ -51,6 +53,8 @@ def _in_fork(job: dict, zygote: Zygote, jobs: socket.socket) -> dict:
             here.close()
             # If the worker dies, its judge dies, and with it the student's process.
             ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
+            # Hostile values can make a test hungry; it must not take the machine with it.
+            resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
             values.send(there, run(job, zygote))
         except BaseException:
             with contextlib.suppress(Exception):

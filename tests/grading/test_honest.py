@@ -1,0 +1,400 @@
+"""The honest but unlucky class: each gets exactly the marks it has earned."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+from tests.grading.course import ALL, Class, before, cell_of, grade_id_of, make_course
+from tests.grading.run import FAST, entries, executed, feedback, grade, points
+
+CASES: dict[str, tuple] = {}
+
+
+def case(earned: float = ALL, note: str = "", outcome: str = "graded"):
+    """Add a function that gives the notebook (or writes the submission itself)."""
+
+    def add(write):
+        CASES[write.__name__] = write, earned, note, outcome
+        return write
+
+    return add
+
+
+def extra(notebook: dict, source: str, where: str = "task1") -> dict:
+    return before(notebook, where, source)
+
+
+@case()
+def plain(klass, student):
+    return klass.right_notebook()
+
+
+@case()
+def warns_on_stderr(klass, student):
+    source = "import sys, warnings\ndef affine(z, a, b):\n    warnings.warn('careful')\n    print('hm', file=sys.stderr)\n"
+    source += "    return a * z + b, torch.full_like(z, math.log(abs(a)))"
+    return extra(klass.right_notebook(task1=source), "import sys\nprint('loading', file=sys.stderr)")
+
+
+@case()
+def progress_bars(klass, student):
+    source = klass.right["task4"].replace("for _ in range(self.steps)", "for _ in tqdm(range(self.steps))")
+    return klass.right_notebook(task4="from tqdm.auto import tqdm\n" + source)
+
+
+@case()
+def float64_default(klass, student):
+    return extra(klass.right_notebook(task4=klass.right["task4"].replace("(data)", "(data.double())")), "torch.set_default_dtype(torch.float64)")
+
+
+@case()
+def warnings_as_errors(klass, student):
+    return extra(klass.right_notebook(), "import warnings\nwarnings.simplefilter('error')")
+
+
+@case(note="task2 is there 2 times")
+def duplicated_cell(klass, student):
+    notebook = klass.right_notebook()
+    index = notebook["cells"].index(cell_of(notebook, "task2"))
+    first = copy.deepcopy(notebook["cells"][index])
+    first["source"] = "def normal_log_prob(z):\n    return z  # first try"
+    notebook["cells"].insert(index, first)
+    return notebook
+
+
+@case(note="task1_test is there 3 times")
+def duplicated_tests(klass, student):
+    notebook = klass.right_notebook()
+    notebook["cells"][5:5] = [copy.deepcopy(cell_of(notebook, "task1_test")) for _ in range(2)]
+    return notebook
+
+
+@case(note="deleted test cells were put back")
+def deleted_tests(klass, student):
+    notebook = klass.right_notebook()
+    notebook["cells"] = [cell for cell in notebook["cells"] if "_test" not in grade_id_of(cell)]
+    return notebook
+
+
+@case()
+def deleted_setup(klass, student):
+    notebook = klass.right_notebook()
+    notebook["cells"] = [cell for cell in notebook["cells"] if grade_id_of(cell) != "setup"]
+    return notebook
+
+
+@case(earned=ALL - 4)
+def deleted_task(klass, student):
+    notebook = klass.right_notebook()
+    notebook["cells"] = [cell for cell in notebook["cells"] if grade_id_of(cell) != "task2"]
+    return notebook
+
+
+@case(note="had lost its mark")
+def all_marks_lost(klass, student):
+    notebook = klass.right_notebook()
+    for cell in notebook["cells"]:
+        cell["metadata"] = {}
+    return notebook
+
+
+@case()
+def edited_tests(klass, student):
+    notebook = klass.right_notebook()
+    cell_of(notebook, "task1_test")["source"] = "print(affine(torch.zeros(2), 1.0, 2.0))"
+    return notebook
+
+
+@case(note="byte-order mark")
+def byte_order_mark(klass, student):
+    klass.hand_in(student, b"\xef\xbb\xbf" + json.dumps(klass.right_notebook()).encode())
+
+
+@case(note="UTF-16")
+def utf16(klass, student):
+    klass.hand_in(student, json.dumps(klass.right_notebook()).encode("utf-16"))
+
+
+@case(note="cp1252")
+def windows_text(klass, student):
+    notebook = klass.right_notebook(task5="Weil die Fläche eins bleibt – für alle.")
+    klass.hand_in(student, json.dumps(notebook, ensure_ascii=False).encode("cp1252"))
+
+
+@case(note="exercises (1).ipynb")
+def second_download(klass, student):
+    klass.hand_in(student, klass.right_notebook(), "exercises (1).ipynb")
+
+
+@case(note="01_small/exercises.ipynb")
+def folder_in_folder(klass, student):
+    (klass.folder(student) / "01_small").mkdir()
+    klass.hand_in(student, klass.right_notebook(), "01_small/exercises.ipynb")
+
+
+@case(outcome="flagged")
+def two_candidates(klass, student):
+    klass.hand_in(student, klass.right_notebook(), "exercises final.ipynb")
+    klass.hand_in(student, {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": []}, "notes.ipynb")
+
+
+@case()
+def foreign_kernel(klass, student):
+    notebook = klass.right_notebook()
+    notebook["metadata"] = {"kernelspec": {"name": "my-conda-env-3.9", "display_name": "x", "language": "python"}}
+    return notebook
+
+
+@case()
+def no_metadata_of_the_notebook(klass, student):
+    notebook = klass.right_notebook()
+    del notebook["metadata"], notebook["nbformat_minor"]
+    return notebook
+
+
+@case(note="old format 3")
+def old_format(klass, student):
+    cells = []
+    for cell in klass.right_notebook()["cells"]:
+        old = {"cell_type": cell["cell_type"], "metadata": cell["metadata"]}
+        old["input" if cell["cell_type"] == "code" else "source"] = cell["source"]
+        cells.append(old)
+    return {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}, "worksheets": [{"cells": cells}]}
+
+
+@case(note="turned into a markdown cell")
+def cell_type_changed(klass, student):
+    notebook = klass.right_notebook()
+    cell = cell_of(notebook, "task3")
+    cell["cell_type"] = "markdown"
+    return notebook
+
+
+@case()
+def slow_machine(klass, student):
+    slow = "import time\ntime.sleep(1.5)\n"
+    return klass.right_notebook(**{task: slow + source for task, source in klass.right.items()})
+
+
+@case(earned=ALL - 5)
+def crash_in_task4(klass, student):
+    return klass.right_notebook(task4="import os\nos.abort()")
+
+
+@case(earned=ALL - 5)
+def crash_in_a_call_of_task4(klass, student):
+    return klass.right_notebook(task4=klass.right["task4"].replace("loss = ", "__import__('os').abort() #"))
+
+
+@case(earned=ALL - 4)
+def syntax_error_in_task2(klass, student):
+    return klass.right_notebook(task2="def normal_log_prob(z:\n    return z")
+
+
+@case(earned=ALL - 4)
+def loop_in_task2(klass, student):
+    return klass.right_notebook(task2="while True:\n    pass")
+
+
+@case(earned=ALL - 3)
+def one_mistake_costs_once(klass, student):
+    return klass.right_notebook(task1="def affine(z, a, b):\n    return a * z + b, -torch.full_like(z, math.log(abs(a)))")
+
+
+@case()
+def consistent_in_own_way(klass, student):
+    """Task 1 returns more than asked for where the student's own task 3 asks for it."""
+    task1 = "def affine(z, a, b, log_only=False):\n    log_det = torch.full_like(z, math.log(abs(a)))\n"
+    task1 += "    return log_det if log_only else (a * z + b, log_det)"
+    task3 = "def log_prob(x, a, b):\n    z = (x - b) / a\n    return normal_log_prob(z) - affine(z, a, b, log_only=True)"
+    return klass.right_notebook(task1=task1, task3=task3)
+
+
+@case(earned=ALL - 4)
+def own_way_beside_a_mistake(klass, student):
+    """The same, and task 2 is wrong: the first run serves task 1, the second tasks 3 and 4."""
+    task3 = klass.right["task3"]
+    return klass.right_notebook(task2="def normal_log_prob(z):\n    return -0.5 * z**2", task3=task3)
+
+
+@case()
+def scratch_cells_fail(klass, student):
+    notebook = extra(klass.right_notebook(), "1 / 0", "task2")
+    return extra(notebook, "undefined_name\nimport nonsense", "task4")
+
+
+@case()
+def exit_at_the_end(klass, student):
+    notebook = extra(klass.right_notebook(), "exit()", "task2")
+    notebook["cells"].append({"cell_type": "code", "metadata": {}, "source": "quit()\nraise SystemExit", "outputs": []})
+    return notebook
+
+
+@case()
+def crash_after_the_last_test(klass, student):
+    notebook = klass.right_notebook()
+    notebook["cells"].append({"cell_type": "code", "metadata": {}, "source": "import os\nos._exit(1)", "outputs": []})
+    return notebook
+
+
+@case()
+def tasks_in_another_order(klass, student):
+    notebook = klass.right_notebook()
+    cell = cell_of(notebook, "task2")
+    notebook["cells"].remove(cell)
+    notebook["cells"].insert(2, cell)
+    return notebook
+
+
+@case()
+def helper_in_a_cell_and_a_file(klass, student):
+    (klass.folder(student) / "helpers.py").write_text("import math\nHALF_LOG = 0.5 * math.log(2 * math.pi)\n")
+    notebook = klass.right_notebook(task2="def normal_log_prob(z):\n    return -square(z) - HALF_LOG")
+    return extra(notebook, "from helpers import HALF_LOG\ndef square(z):\n    return 0.5 * z * z", "task2")
+
+
+@case()
+def reads_and_writes_files(klass, student):
+    (klass.folder(student) / "data.csv").write_text("1,2\n3,4\n")
+    source = "import matplotlib.pyplot as plt, numpy as np\nplt.plot(np.loadtxt('data.csv', delimiter=','))\n"
+    source += "plt.savefig('figure.png')\ntorch.save({'a': 1}, 'model.pt')\nopen('data.csv', 'a').write('5,6')\nplt.show()"
+    return extra(klass.right_notebook(task2=source + "\n" + klass.right["task2"]), source)
+
+
+@case()
+def magics_and_await(klass, student):
+    source = "%matplotlib inline\n%timeit -n1 -r1 1 + 1\n!echo hello\nimport asyncio\nawait asyncio.sleep(0)\n%load_ext autoreload"
+    return extra(klass.right_notebook(task1=source + "\n" + klass.right["task1"]), "%%bash\necho hello")
+
+
+@case()
+def other_styles(klass, student):
+    """Lambdas, callable objects, dataclasses, partial functions, lists for tuples."""
+    return klass.right_notebook(
+        task1="affine = lambda z, a, b: [a * z + b, torch.full_like(z, math.log(abs(a)))]",
+        task2="class _N:\n    def __call__(self, z):\n        return -0.5 * z**2 - 0.5 * math.log(2 * math.pi)\nnormal_log_prob = _N()",
+        task3="import functools\ndef _lp(n, x, a, b):\n    z = (x - b) / a\n    return n(z) - affine(z, a, b)[1]\n"
+        "log_prob = functools.partial(_lp, normal_log_prob)",
+        task4="import dataclasses\n@dataclasses.dataclass\nclass Fit:\n    steps: int\n    def fit(self, data):\n"
+        "        self.normal = torch.distributions.Normal(data.mean(), data.std())\n        self.log_prob = self.normal.log_prob",
+    )
+
+
+@case()
+def workers_and_threads(klass, student):
+    source = "from torch.utils.data import DataLoader\nimport threading\nbatches = list(DataLoader(torch.arange(8), num_workers=2))\n"
+    source += "t = threading.Thread(target=print, args=('hi',)); t.start(); t.join()\nassert len(batches) == 8"
+    return klass.right_notebook(task1=source + "\n" + klass.right["task1"])
+
+
+@case()
+def large_outputs_saved(klass, student):
+    notebook = klass.right_notebook()
+    output = {"output_type": "stream", "name": "stdout", "text": "x" * 5_000_000}
+    notebook["cells"][1]["outputs"] = [output] * 4
+    return notebook
+
+
+@case(earned=0.0)
+def untouched(klass, student):
+    return klass.notebook()
+
+
+# Those that nobody could grade are told why, in words.
+
+
+@case(earned=0.0, outcome="failed", note="ends in the middle")
+def truncated(klass, student):
+    klass.hand_in(student, json.dumps(klass.right_notebook())[:-500])
+
+
+@case(earned=0.0, outcome="failed", note="merge markers")
+def merge_markers(klass, student):
+    text = json.dumps(klass.right_notebook(), indent=1)
+    klass.hand_in(student, text.replace(' "cells"', '<<<<<<< HEAD\n "cells"', 1))
+
+
+@case(earned=0.0, outcome="failed", note="0 bytes")
+def zero_bytes(klass, student):
+    klass.hand_in(student, b"")
+
+
+@case(earned=0.0, outcome="failed", note="expected exercises.ipynb, found 'answers.pdf'")
+def wrong_file(klass, student):
+    klass.hand_in(student, b"%PDF", "answers.pdf")
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory):
+    klass = Class(make_course(tmp_path_factory.mktemp("honest")))
+    for name, (write, *_) in CASES.items():
+        notebook = write(klass, name)
+        if notebook is not None:
+            klass.hand_in(name, notebook)
+    klass.run = grade(klass, *FAST)
+    klass.entries = entries(klass)
+    return klass
+
+
+def test_the_class_is_large_enough_and_all_have_an_outcome(graded):
+    assert graded.run.returncode == 0, graded.run.stderr[-3000:]
+    assert len(CASES) >= 20
+    assert graded.entries.keys() == CASES.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_gets_what_it_earned(graded, name):
+    _, earned, note, outcome = CASES[name]
+    entry = graded.entries[name]
+    assert points(entry) == earned, {k: (o["status"], o["message"]) for k, o in entry["tests"].items()}
+    assert entry["outcome"] == outcome, entry["why"]
+    words = "; ".join(entry["notes"] + entry["why"])
+    assert note in words
+
+
+def test_statuses_say_what_happened(graded):
+    def status(name, test):
+        return graded.entries[name]["tests"][test]["status"]
+
+    assert status("deleted_task", "task2_test") == "missing"
+    assert status("crash_in_a_call_of_task4", "task4_test") == "kernel lost"
+    assert status("truncated", "task1_test") == "not graded"
+    message = graded.entries["syntax_error_in_task2"]["tests"]["task2_test"]["message"]
+    assert "SyntaxError" in message and "task2" in message
+    message = graded.entries["loop_in_task2"]["tests"]["task2_test"]["message"]
+    assert "longer than 4 s" in message
+    message = graded.entries["untouched"]["tests"]["task1_test"]["message"]
+    assert "write affine" in message
+
+
+def test_feedback_teaches(graded):
+    page = feedback(graded, "one_mistake_costs_once")
+    assert "the sign or the absolute value is wrong" in page
+    assert "13 of 16" in page
+    assert "secret_slope" not in page
+    page = feedback(graded, "reads_and_writes_files")
+    assert "data:image/png;base64," in page
+
+
+def test_executed_notebook_is_one_that_nbgrader_reads(graded):
+    import nbformat
+
+    for name in ("plain", "all_marks_lost", "deleted_tests", "duplicated_cell"):
+        notebook = nbformat.from_dict(executed(graded, name))
+        nbformat.validate(notebook)
+        ids = [grade_id_of(cell) for cell in notebook["cells"] if grade_id_of(cell)]
+        assert len(ids) == len(set(ids)) == 11
+
+
+def test_klass_is_what_it_claims(tmp_path):
+    """The right notebook differs from the released one in its answers only."""
+    klass = Class(make_course(tmp_path))
+    changed = {
+        grade_id_of(new)
+        for old, new in zip(klass.released["cells"], klass.right_notebook()["cells"], strict=True)
+        if old["source"] != new["source"]
+    }
+    assert changed == {"task1", "task2", "task3", "task4", "task5"}

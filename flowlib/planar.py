@@ -176,7 +176,8 @@ class Sylvester(Bijection):
         q = torch.eye(self.dim, self.rank, dtype=self.b.dtype, device=self.b.device)
         for v in F.normalize(self.reflections, dim=1):
             q = q - 2 * torch.outer(v, v @ q)
-        limit = math.sqrt(1 - MIN_SLOPE)
+        # Ten times MIN_SLOPE, because the slopes of several directions multiply.
+        limit = math.sqrt(1 - 10 * MIN_SLOPE)
         outer, inner = (
             raw.triu(1) + (limit * torch.tanh(raw.diagonal())).diag() for raw in (self.outer, self.inner)
         )

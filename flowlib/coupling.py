@@ -100,7 +100,7 @@ class Coupling(Bijection):
         """The conditioner's answer, as (batch, count, *moved)."""
         params = self.conditioner(kept) if context is None else self.conditioner(kept, context)
         count, (batch, channels, *space) = self.transformer.count, moved.shape
-        if params.shape != (batch, count * channels, *space):
+        if params.shape[1] != count * channels or params.shape[2:] != moved.shape[2:]:
             raise ValueError(
                 f"the conditioner must return {count} parameters for each of {channels} entries, shape "
                 f"{(batch, count * channels, *space)}; got {tuple(params.shape)}"
@@ -110,7 +110,7 @@ class Coupling(Bijection):
     def _split(self, values: Tensor) -> tuple[Tensor, Tensor]:
         if self.order is not None:
             values = values.index_select(1, self.order)
-        first, second = values.split(self.sizes, 1)
+        first, second = values.split_with_sizes(self.sizes, 1)
         return (first, second) if self.stay_first else (second, first)
 
     def _join(self, stay: Tensor, move: Tensor) -> Tensor:

@@ -208,9 +208,10 @@ class MaskedMLP(nn.Module):
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         h = join_context(x, context, self)
-        for layer in self.layers[:-1]:
+        *inner, last = self.layers
+        for layer in inner:
             h = self.activation(layer(h))
-        return self.layers[-1](h).view(len(x), self.count, self.dim)
+        return last(h).view(len(x), self.count, self.dim)
 
 
 def zero_initialised(layer: nn.Linear | nn.Conv2d) -> nn.Module:

@@ -45,8 +45,7 @@ class Transformer(nn.Module):
 class AffineTransformer(Transformer):
     """x = z * exp(log_scale) + shift, with |log_scale| < bound.
 
-    The bound keeps a net's wild guess from overflowing. Softsign rather than tanh, because it
-    saturates slowly and costs no transcendental function.
+    The bound keeps a net's wild guess from overflowing: log_scale = bound * tanh(raw / bound).
 
     Args:
         bound: the largest |log_scale|; the default lets a layer stretch at most 1000-fold.
@@ -58,20 +57,21 @@ class AffineTransformer(Transformer):
 
     def __init__(self, bound: float = math.log(1000.0)):
         super().__init__()
-        self.bound = bound
+        # A tensor, because torch multiplies small tensors faster by a tensor than by a number.
+        self.register_buffer("bound", torch.tensor(bound), persistent=False)
 
     def log_scale(self, raw: Tensor) -> Tensor:
-        return raw / (1 + raw.abs() / self.bound)
+        return torch.tanh(raw / self.bound) * self.bound
 
     def forward(self, z, params):
         shift, raw = params.unbind(1)
         log_scale = self.log_scale(raw)
-        return z * log_scale.exp() + shift, log_scale
+        return torch.addcmul(shift, z, log_scale.exp()), log_scale
 
     def inverse(self, x, params):
         shift, raw = params.unbind(1)
-        log_scale = self.log_scale(raw)
-        return (x - shift) * (-log_scale).exp(), -log_scale
+        log_scale = -self.log_scale(raw)
+        return (x - shift) * log_scale.exp(), log_scale
 
 
 class SplineTransformer(Transformer):

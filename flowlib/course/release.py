@@ -162,14 +162,21 @@ def find_leaks(source: str, released: str) -> list[str]:
 
 
 def _secret_lines(cell: dict) -> list[str]:
-    """Telling lines of a cell that students must not see. Short ones are common to many programs."""
+    """Telling lines of a cell that students must not see.
+
+    Short lines, and those that open a block, are common to many programs.
+    """
     content = exercise.text(cell)
     secret: set[str] = set()
     for markers in (exercise.SOLUTION, exercise.HIDDEN, exercise.MARK_SCHEME):
         bare = tuple(marker.strip("#= ") for marker in markers)
         kept = {line.strip() for line in exercise.without_region(content, bare).split("\n")}
         secret |= {line.strip() for line in content.split("\n")} - kept
-    return sorted(line for line in secret if len(line) >= 30 and "BEGIN " not in line and "END " not in line)
+    return sorted(
+        line
+        for line in secret
+        if len(line) >= 30 and not line.endswith(":") and "BEGIN " not in line and "END " not in line
+    )
 
 
 def _stray_files(folder: Path) -> list[str]:

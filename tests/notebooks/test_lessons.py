@@ -78,7 +78,7 @@ def test_lesson_has_the_right_size(lesson):
 
 @pytest.mark.parametrize("path", SOURCES)
 def test_code_cells_fit_on_a_screen(path):
-    graded = 60  # test cells and model answers of exercises are not read on a screen
+    graded = 80  # test cells and model answers of exercises are not read on a screen
     for cell in cells(path, "code"):
         limit = graded if "nbgrader" in cell["metadata"] else 20
         lines = [line for line in text(cell).split("\n") if line.strip()]

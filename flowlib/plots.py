@@ -517,7 +517,7 @@ def trade_off(
         ax.set(xscale="log", yscale="log" if missing.min() > 0 else "linear")
         ax.set(xlabel=f"time {title} (ms)", ylabel="missing nats" if entropy else "NLL (nats)")
         ax.margins(0.18)
-        _label_points(ax, times, missing, [str(row["model"]) for row in rows], chosen)
+        _label_points(ax, times, missing, np.sqrt(sizes) / 2, [str(row["model"]) for row in rows], chosen)
     return axes
 
 
@@ -702,16 +702,17 @@ def _write_beside(ax: Axes, x: float, y: float, text: str, color) -> None:
     ax.annotate(text, (x, y), xytext=(5, 2), textcoords="offset points", color=color, fontsize="small")
 
 
-def _label_points(ax: Axes, x: np.ndarray, y: np.ndarray, texts: list[str], marks: list[bool]) -> None:
+def _label_points(ax: Axes, x, y, radii, texts: list[str], marks: list[bool]) -> None:
     """A name beside each point: at the first of eight places where it covers no other name or point."""
     size = 0.85 * plt.rcParams["font.size"]
     pixel = ax.figure.dpi / 72
     points = ax.transData.transform(np.stack([x, y], 1)) / pixel
-    taken = [(px - 4, px + 4, py - 4, py + 4) for px, py in points]
-    for (px, py), at, text, mark in zip(points, zip(x, y, strict=True), texts, marks, strict=True):
+    taken = [(px - r, px + r, py - r, py + r) for (px, py), r in zip(points, radii, strict=True)]
+    for (px, py), at, r, text, mark in zip(points, zip(x, y, strict=True), radii, texts, marks, strict=True):
         width = 0.6 * size * len(text)
-        places = [(6, 0), (-6 - width, 0), (-width / 2, size), (-width / 2, -size)]
-        places += [(6, size), (6, -size), (-6 - width, size), (-6 - width, -size)]
+        right, left, up = r + 3, -r - 3 - width, r + 0.7 * size
+        places = [(right, 0), (left, 0), (-width / 2, up), (-width / 2, -up)]
+        places += [(right, up), (right, -up), (left, up), (left, -up)]
         boxes = [(px + a, px + a + width, py + b - size / 2, py + b + size / 2) for a, b in places]
         clashes = [sum(_overlap(box, other) for other in taken) for box in boxes]
         best = int(np.argmin(clashes))

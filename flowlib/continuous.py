@@ -98,22 +98,18 @@ class VelocityMLP(nn.Module):
 def jacobian_trace(
     net: Callable, t: float | Tensor, z: Tensor, context: Tensor | None, noise: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """v and tr dv/dz for any net(t, z, context): D forward derivatives, or noise^T (dv/dz) noise by one.
+    """v and tr dv/dz for any net(t, z, context): by D products, or noise^T (dv/dz) noise by one.
 
     Shapes: z and v (batch, *event), the trace (batch,).
     """
-
-    def along(direction):
-        return torch.func.jvp(lambda place: net(t, place, context), (z,), (direction,))
-
+    v, product = torch.func.vjp(lambda place: net(t, place, context), z)
     if noise is not None:
-        v, change = along(noise)
-        return v, sum_event(noise * change)
+        return v, sum_event(product(noise)[0] * noise)
     size = z[0].numel()
     units = torch.eye(size, dtype=z.dtype, device=z.device).view(size, 1, *z.shape[1:])
     units = units.expand(size, *z.shape)
-    v, change = torch.func.vmap(along, out_dims=(None, 0))(units)
-    return v, sum_event((units * change).sum(0))
+    (rows,) = torch.func.vmap(product)(units)
+    return v, sum_event((units * rows).sum(0))
 
 
 class Continuous(Bijection):
@@ -134,7 +130,7 @@ class Continuous(Bijection):
 
     Args:
         net: v(t, z, context), a module; with a method `with_trace(t, z, context, noise)` like that of
-            `VelocityMLP` it computes its own trace, else forward-mode differentiation does.
+            `VelocityMLP` it computes its own trace, else `jacobian_trace` does, at some cost.
             Shapes are (batch, *event) in and out; log-determinants are (batch,).
         trace: "exact", or "hutchinson" for an unbiased estimate e^T (dv/dz) e with E[e e^T] = I.
         noise: the e of Hutchinson: "rademacher" (smaller variance) or "gaussian", drawn once per solve.

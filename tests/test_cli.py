@@ -58,9 +58,8 @@ def test_release_check_and_mend(tiny_course):
     assert done.returncode == 1
     assert f"{LESSON}: out of step" in done.stdout
     assert "Run: flowcourse release 01" in done.stderr
-    assert flowcourse("release", "1", cwd=tiny_course).returncode == 0
+    assert flowcourse("release", "1", cwd=tiny_course / "lessons").returncode == 0
     assert flowcourse("release", "--check", cwd=tiny_course).returncode == 0
-    assert flowcourse("release", cwd=tiny_course / "lessons").returncode == 0
 
 
 def test_unknown_lesson_is_named(tiny_course):
@@ -88,10 +87,10 @@ def test_course_is_found_from_below(tiny_course, tmp_path_factory):
 
 
 def test_doctor_finds_nothing_missing_here():
-    done = flowcourse("doctor")
-    assert done.returncode == 0, done.stdout
+    findings = examine(HOUSE)
+    assert not [finding for finding in findings if finding.state == "missing"]
     for what in ("python", "torch", "kernel", "nbgrader", "sandbox", "data"):
-        assert what in done.stdout
+        assert any(finding.what == what for finding in findings)
 
 
 def test_doctor_names_what_is_missing_and_the_command(tiny_course):

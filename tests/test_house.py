@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ from flowlib.course.doctor import normalised, pinned_versions
 from tests.conftest import HOUSE
 
 FOLDERS = {"lessons", "solutions", "flowlib", "tests", "assets"}
-COURSE_PACKAGES = {
+EIGHT_PACKAGES = {
     "torch",
     "jupyterlab",
     "matplotlib",
@@ -113,7 +114,7 @@ def test_environment_file_is_in_step_with_the_constraints():
     *conda, pip = environment["dependencies"]
     assert [re.split("[=<>]", name)[0] for name in conda] == ["python", "pip"]
     pins = {normalised(line.split("==")[0]): line.split("==")[1] for line in pip["pip"] if "==" in line}
-    assert set(pins) == COURSE_PACKAGES
+    assert set(pins) == EIGHT_PACKAGES
     tested = pinned_versions(HOUSE)
     assert pins == {name: tested[name] for name in pins}
     assert pip["pip"][-1] == "-e .[course]"
@@ -138,41 +139,42 @@ def test_every_package_that_is_asked_for_has_a_tested_version():
             assert normalised(name.split("[")[0]) in tested, f"{name} of {extra} is not in constraints.txt"
 
 
+def brought_along(names: list[str]) -> set[str]:
+    """These packages and all that pip installs with them."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name, extra = re.match(r"([\w.-]+)(?:\[(\w+)\])?", waiting.pop()).groups()
+        if normalised(name) in found:
+            continue
+        found.add(normalised(name))
+        try:
+            lines = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue  # asked for on another system only
+        waiting += [line for line in lines if "extra ==" not in line or (extra and f'"{extra}"' in line)]
+    return found
+
+
 def test_the_course_asks_for_what_it_imports():
-    """Every package that flowlib imports is asked for by flowlib or by its extra [course]."""
-    asked = {
-        normalised(name.split("[")[0]) for extra in ("flowlib", "course") for name in requirements()[extra]
-    }
-    known = {"sklearn": "scikit-learn", "yaml": "pyyaml", "ipython": "jupyterlab", "ipykernel": "jupyterlab"}
-    # These come with the packages on the right.
-    known |= {
-        "nbformat": "nbgrader",
-        "nbconvert": "nbgrader",
-        "traitlets": "nbgrader",
-        "jupyter_client": "nbgrader",
-    }
-    known |= {
-        "sqlalchemy": "nbgrader",
-        "nbclient": "nbgrader",
-        "matplotlib_inline": "jupyterlab",
-        "bs4": "nbgrader",
-    }
-    known |= {"distributed": "dask", "dask": "dask", "psycopg2": "psycopg2-binary", "IPython": "jupyterlab"}
-    known["mistune"] = "nbgrader"
-    optional = {"dask", "psycopg2-binary", "sphinx", "myst-nb"}
+    """Every package that flowlib imports comes with it or with its extra [course]."""
+    asked = brought_along(requirements()["flowlib"] + requirements()["course"])
+    optional = brought_along(requirements()["cluster"] + requirements()["site"])  # imported where needed only
+    provided_by = metadata.packages_distributions()
     for path in (HOUSE / "flowlib").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = []
             if isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 modules = [node.module]
-            else:
-                continue
-            for module in modules:
-                top = module.split(".")[0]
-                package = normalised(known.get(top, top))
-                if top not in sys.stdlib_module_names and top != "flowlib":
-                    assert package in asked | optional, f"{path.relative_to(HOUSE)} imports {top}"
+            for top in {module.split(".")[0] for module in modules} - {"flowlib"}:
+                if top not in sys.stdlib_module_names:
+                    packages = {normalised(name) for name in provided_by.get(top, [])}
+                    allowed = asked | optional if "course" in path.parts else asked
+                    assert packages & allowed, (
+                        f"{path.relative_to(HOUSE)} imports {top}, which nothing brings"
+                    )
 
 
 def test_ci_runs_the_tests():

@@ -1,0 +1,20 @@
+"""
+task: task1
+caught_by: task1_test_a
+says: "summed over the batch"
+why: adds the same number once for each point
+"""
+
+
+def lu_forward(z, packed, shift):
+    L = packed.tril(-1) + torch.eye(len(packed), dtype=packed.dtype)
+    U = packed.triu(1) + packed.diagonal().exp().diag()
+    return z @ (L @ U).T + shift, packed.diagonal().sum().expand(len(z)) * len(z)
+
+
+def lu_inverse(x, packed, shift):
+    L = packed.tril(-1) + torch.eye(len(packed), dtype=packed.dtype)
+    U = packed.triu(1) + packed.diagonal().exp().diag()
+    y = torch.linalg.solve_triangular(L, (x - shift).T, upper=False)
+    z = torch.linalg.solve_triangular(U, y, upper=True)
+    return z.T, -packed.diagonal().sum().expand(len(x))

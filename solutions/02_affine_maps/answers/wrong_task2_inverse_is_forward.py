@@ -1,0 +1,21 @@
+"""
+task: task2
+caught_by: task2_test_c
+says: "forward map again"
+why: calls forward again
+"""
+
+
+def stack_forward(z, matrices, shifts, slope):
+    log_det = torch.zeros_like(z[:, 0])
+    for k in range(len(matrices)):
+        z = z @ matrices[k].T + shifts[k]
+        log_det = log_det + torch.linalg.slogdet(matrices[k])[1]
+        if k < len(matrices) - 1:
+            log_det = log_det + math.log(slope) * (z < 0).sum(1)
+            z = torch.where(z < 0, slope * z, z)
+    return z, log_det
+
+
+def stack_inverse(x, matrices, shifts, slope):
+    return stack_forward(x, matrices, shifts, slope)

@@ -1,0 +1,28 @@
+"""
+task: task2
+caught_by: task2_test_d
+says: "wrong point"
+why: counts the negative entries of the point that arrives next, before its kink is undone
+"""
+
+
+def stack_forward(z, matrices, shifts, slope):
+    log_det = torch.zeros_like(z[:, 0])
+    for k in range(len(matrices)):
+        z = z @ matrices[k].T + shifts[k]
+        log_det = log_det + torch.linalg.slogdet(matrices[k])[1]
+        if k < len(matrices) - 1:
+            log_det = log_det + math.log(slope) * (z < 0).sum(1)
+            z = torch.where(z < 0, slope * z, z)
+    return z, log_det
+
+
+def stack_inverse(x, matrices, shifts, slope):
+    log_det = torch.zeros_like(x[:, 0])
+    for k in reversed(range(len(matrices))):
+        if k < len(matrices) - 1:
+            x = torch.where(x < 0, x / slope, x)
+        x = torch.linalg.solve(matrices[k], (x - shifts[k]).T).T
+        log_det = log_det - math.log(slope) * (x < 0).sum(1) * (k < len(matrices) - 1)
+        log_det = log_det - torch.linalg.slogdet(matrices[k])[1]
+    return x, log_det

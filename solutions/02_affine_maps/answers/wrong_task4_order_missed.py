@@ -1,0 +1,8 @@
+"""
+task: task4
+caught_by: task4_test_a
+says: "Ben: look at the round trip"
+why: finds Ben's log-determinants suspicious, not his order
+"""
+
+diagnosis = {"Ada": "diagonal", "Ben": "kink", "Cleo": "point", "Dan": "sign", "Eve": "healthy"}

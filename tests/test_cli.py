@@ -150,7 +150,7 @@ def test_lab_opens_and_stops(tiny_course):
             assert line, f"it ended: {seen}"
             seen += line
         (url,) = [word for word in seen.split() if word.startswith("http://")]
-        assert f"/lab/tree/lessons/{LESSON}/exercises.ipynb?token=" in url
+        assert f"/lab/workspaces/flowcourse/tree/lessons/{LESSON}/exercises.ipynb?token=" in url
         with urllib.request.urlopen(url, timeout=20) as page:
             assert page.status == 200
     finally:

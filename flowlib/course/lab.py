@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import socket
@@ -17,6 +18,8 @@ from pathlib import Path
 from flowlib.course.house import CourseError
 
 START_SECONDS = 60
+WORKSPACE = "flowcourse"
+README = "markdownviewer-widget:README.md"
 
 
 def lab(root: Path, lesson: str, *, port: int = 8888, browser: bool = True, say: Callable = print) -> int:
@@ -30,7 +33,8 @@ def lab(root: Path, lesson: str, *, port: int = 8888, browser: bool = True, say:
         say(f"Port {port} is taken, perhaps by another JupyterLab; using {free}.")
     token = secrets.token_hex(16)
     page = start_page(root, lesson)
-    url = f"http://localhost:{free}/lab/tree/{page}?token={token}"
+    address = f"http://localhost:{free}"
+    url = f"{address}/lab/workspaces/{WORKSPACE}/tree/{page}?token={token}"
     command = [
         sys.executable,
         "-m",
@@ -39,13 +43,14 @@ def lab(root: Path, lesson: str, *, port: int = 8888, browser: bool = True, say:
         f"--port={free}",
         "--ServerApp.port_retries=0",
     ]
-    command += [f"--ServerApp.root_dir={root}", "--ServerApp.log_level=WARN"]
+    command += [f"--ServerApp.root_dir={root}", "--ServerApp.log_level=WARN", "--LabApp.log_level=WARN"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     say("Starting JupyterLab ...")
     server = subprocess.Popen(command, cwd=root, env={**os.environ, "JUPYTER_TOKEN": token})
     try:
-        _wait_until_ready(server, f"http://localhost:{free}/api")
+        _wait_until_ready(server, f"{address}/api")
+        _lay_out_start_page(f"{address}/lab/api/workspaces/{WORKSPACE}?token={token}")
         opened = browser and has_browser() and webbrowser.open(url)
         say(f"JupyterLab runs at\n\n  {url}\n")
         say("It was opened in your browser." if opened else "Open that address in a browser.")
@@ -60,6 +65,25 @@ def lab(root: Path, lesson: str, *, port: int = 8888, browser: bool = True, say:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 server.wait(10)
             server.kill()
+
+
+def _lay_out_start_page(url: str) -> None:
+    """The first time, put README beside the lesson: every notebook is one click away from there."""
+    layout = {
+        "layout-restorer:data": {
+            "main": {"dock": {"type": "tab-area", "currentIndex": 0, "widgets": [README]}, "current": README},
+            "left": {"collapsed": False, "current": "filebrowser", "widgets": ["filebrowser"]},
+        },
+        README: {"data": {"path": "README.md", "factory": "Markdown Preview"}},
+    }
+    workspace = json.dumps({"data": layout, "metadata": {"id": WORKSPACE}}).encode()
+    with contextlib.suppress(OSError):  # without it the lesson opens alone
+        with urllib.request.urlopen(url, timeout=10) as known:
+            if json.load(known).get("data"):
+                return
+        put = urllib.request.Request(url, data=workspace, method="PUT")
+        put.add_header("Content-Type", "application/json")
+        urllib.request.urlopen(put, timeout=10).close()
 
 
 def start_page(root: Path, lesson: str) -> str:

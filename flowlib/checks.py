@@ -255,7 +255,7 @@ def check_samples(
         LawBroken: with the likely mistake.
     """
     if isinstance(sample, Flow):
-        flow = sample
+        flow = copy.deepcopy(sample).eval()
         generator = generator or torch.Generator(device=_device_of(flow)).manual_seed(0)
         rows = None if context is None else context.expand(n, -1)
         x = flow.sample(n, context=rows, generator=generator)
@@ -309,13 +309,13 @@ def check_gradients(subject, x: Tensor | None = None, *, context=None, parameter
         LawBroken: naming the parameters without a gradient, or with one that is not finite.
     """
     flow = subject if isinstance(subject, Flow) else None
-    module = copy.deepcopy(subject)
+    module = copy.deepcopy(subject).eval()
     if flow is None:
         flow = Flow(module, StandardNormal(_event_shape(subject, x)).to(_dtype_of(module)))
     else:
         flow = module
     if x is None:
-        rows = 16
+        rows = 16 if context is None else len(context)
         x = flow.sample(
             rows, context=context, generator=torch.Generator(device=_device_of(flow)).manual_seed(0)
         )
@@ -383,16 +383,16 @@ def check_bijection(forward, inverse=None, z: Tensor | None = None, *, context=N
     Arguments and errors as in `check_inverse`.
     """
     check_inverse(forward, inverse, z, context=context, tolerance=tolerance)
-    check_log_det(forward, z, context=context)
+    check_log_det(forward, z, context=context, tolerance=tolerance)
     if isinstance(forward, Bijection):
         _, _, points = _directions(forward, inverse, z)
         x = forward(points, context)[0].detach()
-        check_log_det(forward, x, context=context, direction="inverse")
+        check_log_det(forward, x, context=context, tolerance=tolerance, direction="inverse")
         check_gradients(forward, x, context=context, parameters=False)
         check_dtype_device(forward, z, context=context)
     else:
         x = _call(forward, z, context, "forward", "check_bijection")[0].detach()
-        check_log_det(inverse, x, context=context)
+        check_log_det(inverse, x, context=context, tolerance=tolerance)
 
 
 def check_flow(
@@ -409,6 +409,7 @@ def check_flow(
     Raises:
         LawBroken: the first law that fails, with the likely mistake.
     """
+    flow = copy.deepcopy(flow).eval()  # looking at a flow must not start its ActNorm layers
     batch = 16 if context is None else len(context)
     generator = torch.Generator(device=_device_of(flow)).manual_seed(0)
     with torch.no_grad():
@@ -669,6 +670,8 @@ def _directions(forward, inverse, z: Tensor | None):
     module = forward.bijection if isinstance(forward, Flow) else forward
     points = z if z is not None else _points(forward)
     if isinstance(module, Bijection):
+        # A copy in evaluation mode: looking at a layer must not start its ActNorm.
+        module = copy.deepcopy(module).eval()
         return module, module.inverse, points
     if inverse is None:
         raise TypeError("with plain functions, give both: check(forward, inverse, z)")
@@ -688,7 +691,7 @@ def _in_double(subject, z: Tensor | None, context, direction: str):
     if isinstance(owner, nn.Module):
         map_ = getattr(copy.deepcopy(owner).double(), subject.__name__)
     elif isinstance(subject, nn.Module):
-        module = copy.deepcopy(subject.bijection if isinstance(subject, Flow) else subject).double()
+        module = copy.deepcopy(subject.bijection if isinstance(subject, Flow) else subject).double().eval()
         map_ = module.inverse if direction == "inverse" else module
     else:
         map_ = subject

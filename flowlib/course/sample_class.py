@@ -131,7 +131,7 @@ def grade_sample_class(root: Path, lesson: str, console) -> None:
         console.print(f"[yellow]No sandbox here, fine for this class:[/] {escape(str(why).split('. ')[0])}.")
         isolate = False
     source = root / "solutions" / lesson / NOTEBOOK
-    limits = Limits(cell_seconds=10.0)  # soon enough to be tired of the infinite loop
+    limits = Limits(cell_seconds=20.0)  # enough for a slow machine, soon enough for the infinite loop
     run = commands.grade_with_progress(
         Plan(source, lesson, folder / "submitted", folder, isolate=isolate, limits=limits)
     )

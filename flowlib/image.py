@@ -29,7 +29,7 @@ class Squeeze(Bijection):
     """
 
     def forward(self, z, context=None):
-        check_event(z, tuple(z.shape[-3:]), self)
+        _check_image(z, self)
         batch, channels, height, width = z.shape
         if height % 2 or width % 2:
             raise ValueError(
@@ -40,7 +40,7 @@ class Squeeze(Bijection):
         return blocks.reshape(batch, 4 * channels, height // 2, width // 2), z.new_zeros(batch)
 
     def inverse(self, x, context=None):
-        check_event(x, tuple(x.shape[-3:]), self)
+        _check_image(x, self)
         batch, channels, height, width = x.shape
         if channels % 4:
             raise ValueError(f"Squeeze's inverse needs channels in fours, got {channels}")
@@ -77,8 +77,9 @@ class Split(Bijection):
         return torch.cat([stay, leave], 1), log_det
 
     def _halves(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        if values.dim() < 2 or values.shape[1] % 2:
-            raise ValueError(f"Split needs an even number of channels, got shape {tuple(values.shape)}")
+        _check_image(values, self)
+        if values.shape[1] % 2:
+            raise ValueError(f"Split needs an even number of channels, got {values.shape[1]}")
         return values.chunk(2, 1)
 
 
@@ -103,11 +104,11 @@ class Conv1x1(Linear):
         self.set_weight(torch.linalg.qr(noise).Q)
 
     def forward(self, z, context=None):
-        check_event(z, (self.dim, *z.shape[2:4]), self)
+        _check_image(z, self, self.dim)
         return self._each_pixel(self.multiply, z), self._log_det(z)
 
     def inverse(self, x, context=None):
-        check_event(x, (self.dim, *x.shape[2:4]), self)
+        _check_image(x, self, self.dim)
         return self._each_pixel(self.solve, x), -self._log_det(x)
 
     def _each_pixel(self, function, values: Tensor) -> Tensor:
@@ -343,6 +344,16 @@ def bits_per_dim(
     size = math.prod([shape] if isinstance(shape, int) else shape)
     nats = log_prob + log_det - size * math.log(levels) - log_q
     return -nats / (size * math.log(2))
+
+
+def _check_image(values: Tensor, owner: object, channels: int | None = None) -> None:
+    """Raise unless `values` has shape (batch, C, H, W), with C = channels if that is given."""
+    if values.dim() != 4 or channels not in (None, values.shape[1]):
+        raise ValueError(
+            f"{type(owner).__name__} expected images of shape (batch, {channels or 'C'}, H, W), "
+            f"got {tuple(values.shape)}"
+        )
+    check_event(values, tuple(values.shape[1:]), owner)
 
 
 def _check_levels(x: Tensor, levels: int) -> Tensor:

@@ -98,6 +98,25 @@ def doctor():
     console.print("\nReady. Next: flowcourse lab")
 
 
+@app.command()
+def slides(
+    lesson: Lesson = "01",
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+):
+    """Make a lesson's demo into slides: one HTML file that needs no network."""
+    import webbrowser
+
+    from flowlib.course import lab
+    from flowlib.course.slides import make_slides
+
+    root = course_root()
+    target = make_slides(root, lesson_name(root, lesson))
+    if browser and lab.has_browser() and webbrowser.open(target.as_uri()):
+        console.print(f"{target} is open in your browser. Arrow keys turn the slides, F fills the screen.")
+    else:
+        console.print(f"Open this file in a browser: {target}")
+
+
 @app.command("sample-class")
 def sample_class(lesson: Lesson = "01"):
     """Build a class of made-up submissions from the answer files, grade it, and print the marks."""

@@ -509,14 +509,14 @@ def trade_off(
     rows = list(rows)
     axes = np.asarray(axes) if axes is not None else _new_axes(1, 2, size=(8.0, 3.2))
     missing = np.array([float(row["nll"]) - entropy for row in rows])
-    sizes = 12 + 0.35 * np.sqrt([float(row["parameters"]) for row in rows]) * 2
+    sizes = 12 + 0.4 * np.sqrt([float(row["parameters"]) for row in rows])
     for ax, key, title in ((axes[0], "forward_ms", "to sample"), (axes[1], "inverse_ms", "to score")):
         times = np.array([float(row[key]) for row in rows])
         chosen = [bool(highlight) and str(row["model"]).startswith(highlight) for row in rows]
         ax.scatter(times, missing, s=sizes, c=[X_COLOR if c else MAP_COLOR for c in chosen], alpha=0.75, lw=0)
         ax.set(xscale="log", yscale="log" if missing.min() > 0 else "linear")
         ax.set(xlabel=f"time {title} (ms)", ylabel="missing nats" if entropy else "NLL (nats)")
-        ax.margins(0.18)
+        ax.margins(0.2)
         _label_points(ax, times, missing, np.sqrt(sizes) / 2, [str(row["model"]) for row in rows], chosen)
     return axes
 
@@ -703,9 +703,11 @@ def _write_beside(ax: Axes, x: float, y: float, text: str, color) -> None:
 
 
 def _label_points(ax: Axes, x, y, radii, texts: list[str], marks: list[bool]) -> None:
-    """A name beside each point: at the first of eight places where it covers no other name or point."""
+    """A name beside each point: at the first of eight places that covers nothing and leaves no axes."""
+    ax.figure.draw_without_rendering()  # the layout decides where the points are
     size = 0.85 * plt.rcParams["font.size"]
     pixel = ax.figure.dpi / 72
+    left_edge, right_edge = ax.bbox.x0 / pixel, ax.bbox.x1 / pixel
     points = ax.transData.transform(np.stack([x, y], 1)) / pixel
     taken = [(px - r, px + r, py - r, py + r) for (px, py), r in zip(points, radii, strict=True)]
     for (px, py), at, r, text, mark in zip(points, zip(x, y, strict=True), radii, texts, marks, strict=True):
@@ -714,7 +716,10 @@ def _label_points(ax: Axes, x, y, radii, texts: list[str], marks: list[bool]) ->
         places = [(right, 0), (left, 0), (-width / 2, up), (-width / 2, -up)]
         places += [(right, up), (right, -up), (left, up), (left, -up)]
         boxes = [(px + a, px + a + width, py + b - size / 2, py + b + size / 2) for a, b in places]
-        clashes = [sum(_overlap(box, other) for other in taken) for box in boxes]
+        clashes = [
+            sum(_overlap(box, other) for other in taken) + (box[0] < left_edge) + (box[1] > right_edge + 20)
+            for box in boxes
+        ]
         best = int(np.argmin(clashes))
         taken.append(boxes[best])
         ax.annotate(

@@ -1,0 +1,15 @@
+"""
+task: task1
+caught_by: task1_test_a
+says: do not cancel
+why: the inverse takes the derivative at x and not at z
+"""
+
+
+def sinh_forward(z, shift, scale):
+    return shift + scale * torch.sinh(z), math.log(abs(scale)) + torch.cosh(z).log()
+
+
+def sinh_inverse(x, shift, scale):
+    z = torch.asinh((x - shift) / scale)
+    return z, -math.log(abs(scale)) - torch.cosh(x).log()

@@ -1,0 +1,19 @@
+"""
+task: task3
+caught_by: task3_test_a
+says: three of the four
+why: takes running code for right code
+"""
+
+
+def diagnosis():
+    return dict.fromkeys("ABCD", "healthy")
+
+
+def repaired_log_prob(x):
+    z = (2.0 - x.log()) / 0.5
+    return -0.5 * z**2 - HALF_LOG_2PI - math.log(0.5) - x.log()
+
+
+def repaired_draw(z):
+    return (1.2 + 0.4 * z).exp()

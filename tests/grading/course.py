@@ -125,12 +125,18 @@ data = 3 + 2 * torch.randn(600, generator=generator)
 model = Fit(200)
 model.fit(data[:500])
 x = torch.linspace(-60, 60, 4001)
-assert abs(torch.trapezoid(model.log_prob(x).exp(), x).item() - 1) < 0.01, "the density does not integrate to 1"
+mass = torch.trapezoid(model.log_prob(x).exp(), x).item()
+assert abs(mass - 1) < 0.01, "the density does not integrate to 1"
 assert model.log_prob(data[500:]).mean() > -2.4, "the held-out likelihood is too low"
 """,
     ),
 }
-WRITTEN = "Why does density fall where space stretches?\n\n### BEGIN SOLUTION\nThe area stays one.\n### END SOLUTION"
+WRITTEN = """\
+Why does density fall where space stretches?
+
+### BEGIN SOLUTION
+The area stays one.
+### END SOLUTION"""
 POINTS = {"task1": 3, "task2": 4, "task3": 4, "task4": 5}
 ALL = sum(POINTS.values())
 

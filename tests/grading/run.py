@@ -20,16 +20,22 @@ def command(klass: Class, *options: str, out: str = "out", word: str = "grade") 
     return [sys.executable, "-m", "flowlib.course.cli", word, LESSON, *where, *options]
 
 
-def grade(klass: Class, *options: str, out: str = "out", word: str = "grade", **more) -> subprocess.CompletedProcess:
+def grade(
+    klass: Class, *options: str, out: str = "out", word: str = "grade", **more
+) -> subprocess.CompletedProcess:
     """Run the command to its end."""
     environment = os.environ | {"SECRET_TOKEN": "TOKEN-1234", "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
     more = {"capture_output": True, "text": True, "timeout": 900} | more
-    return subprocess.run(command(klass, *options, out=out, word=word), cwd=klass.root, env=environment, **more)
+    return subprocess.run(
+        command(klass, *options, out=out, word=word), cwd=klass.root, env=environment, **more
+    )
 
 
 def entries(klass: Class, out: str = "out") -> dict[str, dict]:
     """The last journal entry of each student."""
-    return {entry["student"]: entry for entry in journal.read(klass.root / out / "journal" / f"{LESSON}.jsonl")}
+    return {
+        entry["student"]: entry for entry in journal.read(klass.root / out / "journal" / f"{LESSON}.jsonl")
+    }
 
 
 def points(entry: dict) -> float:
@@ -53,7 +59,8 @@ def book(klass: Class, out: str = "out", url: str | None = None) -> list[tuple]:
 
     engine = create_engine(url or f"sqlite:///{Path(klass.root) / out / 'gradebook.db'}")
     grades = """
-        SELECT s.student_id, c.name, g.auto_score, g.manual_score, g.needs_manual_grade, n.flagged, s.timestamp
+        SELECT s.student_id, c.name, g.auto_score, g.manual_score, g.needs_manual_grade,
+               n.flagged, s.timestamp
         FROM grade g JOIN submitted_notebook n ON g.notebook_id = n.id
         JOIN submitted_assignment s ON n.assignment_id = s.id JOIN base_cell c ON g.cell_id = c.id
         ORDER BY 1, 2"""

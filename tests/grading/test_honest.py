@@ -34,8 +34,13 @@ def plain(klass, student):
 
 @case()
 def warns_on_stderr(klass, student):
-    source = "import sys, warnings\ndef affine(z, a, b):\n    warnings.warn('careful')\n    print('hm', file=sys.stderr)\n"
-    source += "    return a * z + b, torch.full_like(z, math.log(abs(a)))"
+    source = """
+import sys, warnings
+def affine(z, a, b):
+    warnings.warn('careful')
+    print('hm', file=sys.stderr)
+    return a * z + b, torch.full_like(z, math.log(abs(a)))
+"""
     return extra(klass.right_notebook(task1=source), "import sys\nprint('loading', file=sys.stderr)")
 
 
@@ -47,7 +52,10 @@ def progress_bars(klass, student):
 
 @case()
 def float64_default(klass, student):
-    return extra(klass.right_notebook(task4=klass.right["task4"].replace("(data)", "(data.double())")), "torch.set_default_dtype(torch.float64)")
+    return extra(
+        klass.right_notebook(task4=klass.right["task4"].replace("(data)", "(data.double())")),
+        "torch.set_default_dtype(torch.float64)",
+    )
 
 
 @case()
@@ -144,7 +152,9 @@ def two_candidates(klass, student):
 @case()
 def foreign_kernel(klass, student):
     notebook = klass.right_notebook()
-    notebook["metadata"] = {"kernelspec": {"name": "my-conda-env-3.9", "display_name": "x", "language": "python"}}
+    notebook["metadata"] = {
+        "kernelspec": {"name": "my-conda-env-3.9", "display_name": "x", "language": "python"}
+    }
     return notebook
 
 
@@ -201,15 +211,24 @@ def loop_in_task2(klass, student):
 
 @case(earned=ALL - 3)
 def one_mistake_costs_once(klass, student):
-    return klass.right_notebook(task1="def affine(z, a, b):\n    return a * z + b, -torch.full_like(z, math.log(abs(a)))")
+    return klass.right_notebook(
+        task1="def affine(z, a, b):\n    return a * z + b, -torch.full_like(z, math.log(abs(a)))"
+    )
 
 
 @case()
 def consistent_in_own_way(klass, student):
     """Task 1 returns more than asked for where the student's own task 3 asks for it."""
-    task1 = "def affine(z, a, b, log_only=False):\n    log_det = torch.full_like(z, math.log(abs(a)))\n"
-    task1 += "    return log_det if log_only else (a * z + b, log_det)"
-    task3 = "def log_prob(x, a, b):\n    z = (x - b) / a\n    return normal_log_prob(z) - affine(z, a, b, log_only=True)"
+    task1 = """
+def affine(z, a, b, log_only=False):
+    log_det = torch.full_like(z, math.log(abs(a)))
+    return log_det if log_only else (a * z + b, log_det)
+"""
+    task3 = """
+def log_prob(x, a, b):
+    z = (x - b) / a
+    return normal_log_prob(z) - affine(z, a, b, log_only=True)
+"""
     return klass.right_notebook(task1=task1, task3=task3)
 
 
@@ -229,14 +248,18 @@ def scratch_cells_fail(klass, student):
 @case()
 def exit_at_the_end(klass, student):
     notebook = extra(klass.right_notebook(), "exit()", "task2")
-    notebook["cells"].append({"cell_type": "code", "metadata": {}, "source": "quit()\nraise SystemExit", "outputs": []})
+    notebook["cells"].append(
+        {"cell_type": "code", "metadata": {}, "source": "quit()\nraise SystemExit", "outputs": []}
+    )
     return notebook
 
 
 @case()
 def crash_after_the_last_test(klass, student):
     notebook = klass.right_notebook()
-    notebook["cells"].append({"cell_type": "code", "metadata": {}, "source": "import os\nos._exit(1)", "outputs": []})
+    notebook["cells"].append(
+        {"cell_type": "code", "metadata": {}, "source": "import os\nos._exit(1)", "outputs": []}
+    )
     return notebook
 
 
@@ -259,35 +282,71 @@ def helper_in_a_cell_and_a_file(klass, student):
 @case()
 def reads_and_writes_files(klass, student):
     (klass.folder(student) / "data.csv").write_text("1,2\n3,4\n")
-    source = "import matplotlib.pyplot as plt, numpy as np\nplt.plot(np.loadtxt('data.csv', delimiter=','))\n"
-    source += "plt.savefig('figure.png')\ntorch.save({'a': 1}, 'model.pt')\nopen('data.csv', 'a').write('5,6')\nplt.show()"
-    return extra(klass.right_notebook(task2=source + "\n" + klass.right["task2"]), source)
+    source = """
+import matplotlib.pyplot as plt, numpy as np
+plt.plot(np.loadtxt('data.csv', delimiter=','))
+plt.savefig('figure.png')
+torch.save({'a': 1}, 'model.pt')
+open('other.csv', 'a').write('5,6')
+plt.show()
+"""
+    return extra(klass.right_notebook(task2=source + klass.right["task2"]), source)
 
 
 @case()
 def magics_and_await(klass, student):
-    source = "%matplotlib inline\n%timeit -n1 -r1 1 + 1\n!echo hello\nimport asyncio\nawait asyncio.sleep(0)\n%load_ext autoreload"
-    return extra(klass.right_notebook(task1=source + "\n" + klass.right["task1"]), "%%bash\necho hello")
+    source = """
+%matplotlib inline
+%timeit -n1 -r1 1 + 1
+!echo hello
+import asyncio
+await asyncio.sleep(0)
+%load_ext autoreload
+"""
+    return extra(klass.right_notebook(task1=source + klass.right["task1"]), "%%bash\necho hello")
 
 
 @case()
 def other_styles(klass, student):
     """Lambdas, callable objects, dataclasses, partial functions, lists for tuples."""
-    return klass.right_notebook(
-        task1="affine = lambda z, a, b: [a * z + b, torch.full_like(z, math.log(abs(a)))]",
-        task2="class _N:\n    def __call__(self, z):\n        return -0.5 * z**2 - 0.5 * math.log(2 * math.pi)\nnormal_log_prob = _N()",
-        task3="import functools\ndef _lp(n, x, a, b):\n    z = (x - b) / a\n    return n(z) - affine(z, a, b)[1]\n"
-        "log_prob = functools.partial(_lp, normal_log_prob)",
-        task4="import dataclasses\n@dataclasses.dataclass\nclass Fit:\n    steps: int\n    def fit(self, data):\n"
-        "        self.normal = torch.distributions.Normal(data.mean(), data.std())\n        self.log_prob = self.normal.log_prob",
-    )
+    task1 = "affine = lambda z, a, b: [a * z + b, torch.full_like(z, math.log(abs(a)))]"
+    task2 = """
+class Normal:
+    def __call__(self, z):
+        return -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
+normal_log_prob = Normal()
+"""
+    task3 = """
+import functools
+def of_any(base, x, a, b):
+    z = (x - b) / a
+    return base(z) - affine(z, a, b)[1]
+log_prob = functools.partial(of_any, normal_log_prob)
+"""
+    task4 = """
+import dataclasses
+@dataclasses.dataclass
+class Fit:
+    steps: int
+    def fit(self, data):
+        self.normal = torch.distributions.Normal(data.mean(), data.std())
+        self.log_prob = self.normal.log_prob
+"""
+    return klass.right_notebook(task1=task1, task2=task2, task3=task3, task4=task4)
 
 
 @case()
 def workers_and_threads(klass, student):
-    source = "from torch.utils.data import DataLoader\nimport threading\nbatches = list(DataLoader(torch.arange(8), num_workers=2))\n"
-    source += "t = threading.Thread(target=print, args=('hi',)); t.start(); t.join()\nassert len(batches) == 8"
-    return klass.right_notebook(task1=source + "\n" + klass.right["task1"])
+    source = """
+import threading
+from torch.utils.data import DataLoader
+batches = list(DataLoader(torch.arange(8), num_workers=2))
+thread = threading.Thread(target=print, args=('hi',))
+thread.start()
+thread.join()
+assert len(batches) == 8
+"""
+    return klass.right_notebook(task1=source + klass.right["task1"])
 
 
 @case()

@@ -84,7 +84,10 @@ def test_attack_gets_exactly_what_it_earned(graded, attack):
     entry = graded.entries[attack.name]
     assert points(entry) == attack.earned, {k: (o["status"], o["message"]) for k, o in entry["tests"].items()}
     assert attack.outcome in ("any", entry["outcome"]), entry["why"]
-    assert all(outcome["status"] != "not graded" for outcome in entry["tests"].values()) or entry["outcome"] == "failed"
+    assert (
+        all(outcome["status"] != "not graded" for outcome in entry["tests"].values())
+        or entry["outcome"] == "failed"
+    )
     assert entry["seconds"] <= 30 + 10
 
 

@@ -1,11 +1,11 @@
 """Grading the exercises of strangers.
 
-    preflight   reads what was handed in, safely and forgivingly
-    sandbox     the walls around a student's process; box is what runs inside
-    bridge      the grader's side of the wall; values is the language spoken across it
-    trusted     runs a test cell against stand-ins; judge runs a whole submission
-    worker      a process that judges one submission after another; workers runs many
-    classes, journal, gradebook, run       a class in, a gradebook out
-    feedback, report, similarity           what students and instructors read
-    commands    flowcourse grade, check, regrade
+preflight   reads what was handed in, safely and forgivingly
+sandbox     the walls around a student's process; box is what runs inside
+bridge      the grader's side of the wall; values is the language spoken across it
+trusted     runs a test cell against stand-ins; judge runs a whole submission
+worker      a process that judges one submission after another; workers runs many
+classes, journal, gradebook, run       a class in, a gradebook out
+feedback, report, similarity           what students and instructors read
+commands    flowcourse grade, check, regrade
 """

@@ -30,6 +30,7 @@ import torch
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
+import flowlib
 from flowlib.course.grading import sandbox, values
 
 MAX_OUTPUT = 2**20  # characters that one cell may show
@@ -75,13 +76,10 @@ def main(requests: socket.socket) -> None:
 
 def _warm_up() -> None:
     """Import what exercises import, so that no student's process has to."""
-    import matplotlib.pyplot
-    import scipy.stats
-    import torch._dynamo  # noqa: F401  (torch.optim imports it at the first step of the first optimizer)
-
-    import flowlib
-
     torch.set_num_threads(1)
+    # torch.optim imports torch._dynamo at the first step of the first optimizer.
+    for name in ("matplotlib.pyplot", "scipy.stats", "torch._dynamo"):
+        importlib.import_module(name)
     for module in pkgutil.iter_modules(flowlib.__path__):
         if module.name != "course":
             with contextlib.suppress(ImportError):
@@ -204,7 +202,9 @@ class Notebook:
 
     def do_look(self, names: list[str]) -> dict:
         """What kind of thing each name is; values come along, the rest is called by path."""
-        return {name: self._seen(self.shell.user_ns[name], name) for name in names if name in self.shell.user_ns}
+        return {
+            name: self._seen(self.shell.user_ns[name], name) for name in names if name in self.shell.user_ns
+        }
 
     def do_call(self, path: list, args: list, kwargs: dict, construct: bool) -> Any:
         """Call a function, a class or a method."""
@@ -235,7 +235,12 @@ class Notebook:
         except values.NotAValue as reason:
             key = len(self.objects)
             self.objects[key] = thing
-            return {"object": key, "type": type(thing).__name__, "callable": callable(thing), "why": str(reason)}
+            return {
+                "object": key,
+                "type": type(thing).__name__,
+                "callable": callable(thing),
+                "why": str(reason),
+            }
 
     def _alarm(self, *_) -> None:
         raise TimeLimit("the time limit was reached")
@@ -265,7 +270,12 @@ class Notebook:
     def _result(self, format_dict: dict, md_dict: dict | None = None) -> None:
         count = self.shell.execution_count
         self._show(
-            {"output_type": "execute_result", "data": _plain(format_dict), "metadata": {}, "execution_count": count}
+            {
+                "output_type": "execute_result",
+                "data": _plain(format_dict),
+                "metadata": {},
+                "execution_count": count,
+            }
         )
 
     def _finish(self) -> None:

@@ -6,8 +6,12 @@ Nothing that comes back over the bridge is trusted: it is values or it is an err
 from __future__ import annotations
 
 import builtins
+import contextlib
 import dataclasses
+import glob
 import os
+import resource
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 
 from flowlib.course.grading import sandbox, values
@@ -119,12 +122,12 @@ class Box:
         there.close()
         self._count = 0
         self._watched = time.monotonic()
-        self.process: psutil.Process | None = None
+        self.pid = 0
         try:
-            self.process = psutil.Process(values.receive(self.connection, 30.0))
+            self.pid = int(values.receive(self.connection, 30.0))
             if (state := values.receive(self.connection, 30.0)) != "ready":
                 raise sandbox.NoSandbox(f"a student's process did not start: {state}")
-        except (values.Late, values.Gone, values.Malformed, psutil.Error) as error:
+        except (values.Late, values.Gone, values.Malformed) as error:
             self.close()
             raise sandbox.NoSandbox(f"a student's process did not start: {error!r}") from error
 
@@ -139,9 +142,11 @@ class Box:
         if self.holder:
             self.holder.close()
             self.holder = None
-        elif self.process:
-            for process in [*self._family(), self.process]:
-                _end(process)
+        elif self.pid:
+            for pid in _families([self.pid]):
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            self.pid = 0
 
     def run(self, source: str, seconds: float) -> dict:
         """Run a cell; {'outputs': [...], 'error': None or {'types', 'message'}}.
@@ -210,7 +215,9 @@ class Box:
             if time.monotonic() - self._watched > TICK:
                 self._watch_memory()
         except values.Late:
-            raise self._lose("timed out", f"it ran longer than {seconds:.0f} s and could not be stopped") from None
+            raise self._lose(
+                "timed out", f"it ran longer than {seconds:.0f} s and could not be stopped"
+            ) from None
         except values.Gone:
             raise self._lose("kernel lost", "the process ended in the middle of this") from None
         except values.Malformed as error:
@@ -228,26 +235,33 @@ class Box:
         self.close()
         return self.lost
 
-    def _family(self) -> list[psutil.Process]:
-        family: list[psutil.Process] = []
-        roots = [self.process] + ([psutil.Process(self.holder.pid)] if self.holder else [])
-        for root in roots:
-            try:
-                family += root.children(recursive=True)
-            except psutil.Error:
-                continue
-        return family
-
     def _watch_memory(self) -> None:
         self._watched = time.monotonic()
-        used = 0
-        for process in {self.process, *self._family()}:
-            try:
-                used += process.memory_info().rss
-            except psutil.Error:
-                continue
+        roots = [self.pid] + ([self.holder.pid] if self.holder else [])
+        used = sum(map(_memory_of, _families(roots)))
         if used > self.limits.memory_mb * 2**20:
             raise self._lose("kernel lost", f"it used more than {self.limits.memory_mb} MB of memory")
+
+
+def _families(roots: list[int]) -> set[int]:
+    """These processes and all that descend from them."""
+    found: set[int] = set()
+    waiting = list(roots)
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.add(pid)
+            for path in glob.glob(f"/proc/{pid}/task/*/children"):
+                with contextlib.suppress(OSError), open(path) as file:
+                    waiting += map(int, file.read().split())
+    return found
+
+
+def _memory_of(pid: int) -> int:
+    """Bytes of memory that a process holds; 0 if it has ended."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+    return 0
 
 
 # ---------------------------------------------------------------------------- stand-ins
@@ -320,10 +334,3 @@ def _count_nan(value: Any) -> int:
     if isinstance(value, dict):
         return sum(map(_count_nan, value.values()))
     return int(isinstance(value, float | complex) and value != value)
-
-
-def _end(process: psutil.Process) -> None:
-    try:
-        process.kill()
-    except psutil.Error:
-        pass

@@ -1,8 +1,8 @@
 """Who handed in what: nbgrader's folders, or the zip file of an LMS.
 
-    submitted/<student>/<assignment>/exercises.ipynb          nbgrader
-    lastfirst_123_456_exercises.ipynb                         Canvas, in one zip
-    First Last_123_assignsubmission_file_/exercises.ipynb     Moodle, in one zip
+submitted/<student>/<assignment>/exercises.ipynb          nbgrader
+lastfirst_123_456_exercises.ipynb                         Canvas, in one zip
+First Last_123_assignsubmission_file_/exercises.ipynb     Moodle, in one zip
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from flowlib.course.grading import preflight
 from flowlib.course.grading.preflight import Collected
 from flowlib.course.house import CourseError
 
-NAME = re.compile(r"[^/\\\x00-\x1f<>\"|?*]{1,120}")
+NAME = re.compile(r"[^./\\\x00-\x1f<>\"|?*][^/\\\x00-\x1f<>\"|?*]{0,119}")
 
 
 def read_class(source: Path, assignment: str) -> dict[str, Callable[[], Collected]]:
@@ -64,7 +64,7 @@ def read_times(path: Path) -> dict[str, float]:
 def _from_folders(source: Path, assignment: str) -> dict[str, Callable[[], Collected]]:
     found = {}
     for folder in source.iterdir():
-        if folder.name.startswith(".") or not NAME.fullmatch(folder.name):
+        if not NAME.fullmatch(folder.name):
             continue
         if folder.is_symlink():
             found[folder.name] = _linked

@@ -21,18 +21,24 @@ MAX_ROWS = 100  # of the table in the terminal
 Lesson = Annotated[str, typer.Argument(help="The lesson, as 3, 03 or 03_planar_flows.")]
 Submitted = Annotated[
     Path | None,
-    typer.Option(help="Folder <student>/<lesson>/exercises.ipynb, or an LMS's zip. Default: .build/submitted."),
+    typer.Option(
+        help="Folder <student>/<lesson>/exercises.ipynb, or an LMS's zip. Default: .build/submitted."
+    ),
 ]
 Out = Annotated[Path | None, typer.Option(help="Where the results go. Default: .build/graded.")]
 Database = Annotated[
-    str | None, typer.Option("--db", help="Gradebook, e.g. postgresql+psycopg2://user@host/name. Default: SQLite.")
+    str | None,
+    typer.Option("--db", help="Gradebook, e.g. postgresql+psycopg2://user@host/name. Default: SQLite."),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes. Default: one a core.")]
 Cluster = Annotated[str | None, typer.Option(help="Address of a Dask scheduler, e.g. tcp://host:8786.")]
 NoSandbox = Annotated[
-    bool, typer.Option("--no-sandbox", help="Run students' code with your rights. Only for code that you trust.")
+    bool,
+    typer.Option("--no-sandbox", help="Run students' code with your rights. Only for code that you trust."),
 ]
-Times = Annotated[Path | None, typer.Option(help="When each handed in: a table student,time (ISO 8601, UTC).")]
+Times = Annotated[
+    Path | None, typer.Option(help="When each handed in: a table student,time (ISO 8601, UTC).")
+]
 CellSeconds = Annotated[float, typer.Option(min=1, help="Time limit of a cell and of a test.")]
 TotalSeconds = Annotated[float, typer.Option(min=1, help="Time limit of a submission.")]
 Memory = Annotated[int, typer.Option(min=512, help="Memory limit of a submission, in MB.")]
@@ -53,7 +59,9 @@ def grade(
     memory: Memory = 3072,
 ):
     """Grade a class. Interrupted, the same command goes on where it stopped."""
-    plan = make_plan(lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory)
+    plan = make_plan(
+        lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory
+    )
     show(grade_with_progress(plan))
 
 
@@ -75,9 +83,13 @@ def regrade(
     from flowlib.course.grading import journal
     from flowlib.course.grading.run import changes
 
-    plan = make_plan(lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory)
+    plan = make_plan(
+        lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory
+    )
     if not plan.journal.exists():
-        raise CourseError(f"{plan.assignment} has not been graded in {plan.out} yet. Run: flowcourse grade {lesson}")
+        raise CourseError(
+            f"{plan.assignment} has not been graded in {plan.out} yet. Run: flowcourse grade {lesson}"
+        )
     before = {entry["student"]: entry for entry in journal.read(plan.journal)}
     run = grade_with_progress(plan, again=True)
     show(run)
@@ -90,7 +102,9 @@ def regrade(
 @app.command()
 def check(
     notebook: Annotated[Path, typer.Argument(help="Your notebook.")],
-    lesson: Annotated[str | None, typer.Option(help="The lesson it belongs to, if its folder does not say.")] = None,
+    lesson: Annotated[
+        str | None, typer.Option(help="The lesson it belongs to, if its folder does not say.")
+    ] = None,
 ):
     """Look at a notebook before you hand it in: can it be graded? Gives a receipt."""
     from flowlib.course.exercise import read
@@ -121,7 +135,9 @@ def check(
     console.print(f"It can be graded. Receipt: {collected.receipt}")
 
 
-def make_plan(lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory):
+def make_plan(
+    lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory
+):
     """The plan that the options of a command describe."""
     from flowlib.course.grading.run import Plan
     from flowlib.course.grading.sandbox import Limits
@@ -170,8 +186,15 @@ def grade_with_progress(plan, again: bool = False):
             run = work(plan, step, again)
         except NoSandbox as error:
             raise CourseError(str(error)) from error
+        except OSError as error:
+            why = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+            raise CourseError(
+                f"{why}. What is graded is kept; mend this and run the same command again."
+            ) from error
         except KeyboardInterrupt:
-            console.print(f"Stopped. What is graded is kept in {plan.out}; the same command goes on from there.")
+            console.print(
+                f"Stopped. What is graded is kept in {plan.out}; the same command goes on from there."
+            )
             raise
     report.write(run)
     return run
@@ -189,16 +212,18 @@ def show(run) -> None:
     colours = {"graded": "green", "flagged": "yellow", "failed": "red"}
     for student in list(entries)[:MAX_ROWS]:
         entry = run.entries[student]
-        points = [sum(entry["tests"][test.grade_id]["score"] for test in work.task(name).tests) for name in tasks]
+        points = [
+            sum(entry["tests"][test.grade_id]["score"] for test in work.task(name).tests) for name in tasks
+        ]
         outcome = f"[{colours[entry['outcome']]}]{entry['outcome']}[/]"
         table.add_row(escape(student), *(f"{p:g}" for p in points), f"{sum(points):g}", outcome)
     console.print(table)
     most = sum(task.points for task in work.tasks)
     written = sum(task.points for task in work.written)
-    console.print(
-        f"\n{len(run.entries)} submissions have an outcome ({run.graded} graded now). Tests give up to {most:g} points"
-        + (f"; written answers ({written:g} points) wait for a person in nbgrader's formgrader." if written else ".")
-    )
+    console.print(f"\n{len(run.entries)} submissions have an outcome ({run.graded} graded now).")
+    console.print(f"Tests give up to {most:g} points.", end=" " if written else "\n")
+    if written:
+        console.print(f"Written answers ({written:g} points) wait for a person in nbgrader's formgrader.")
     people = run.needs_person
     if people:
         console.print(f"{len(people)} {'needs' if len(people) == 1 else 'need'} a person:")

@@ -23,11 +23,13 @@ from flowlib.course.grading.trusted import PASSED
 MAX_IMAGE = 4 * 2**20
 _COLOURS = HtmlFormatter(style="default")
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; color: #222 }
+body { margin: 2rem auto; padding: 0 1rem }
 pre, code { font: 14px/1.4 ui-monospace, monospace } pre { overflow-x: auto; white-space: pre-wrap }
 .code { border-left: 3px solid #bbb; padding: .1rem 1rem; background: #f7f7f7; margin: .5rem 0 }
 .out { padding: 0 1rem; margin: .5rem 0 } .out img { max-width: 100% } .err { color: #a00 }
-.test { border-radius: 6px; padding: .5rem 1rem; margin: .5rem 0 } .ok { background: #e3f4e8 } .no { background: #fdeae4 }
+.test { border-radius: 6px; padding: .5rem 1rem; margin: .5rem 0 }
+.ok { background: #e3f4e8 } .no { background: #fdeae4 }
 table { border-collapse: collapse } td, th { padding: .15rem .9rem .15rem 0; text-align: left }
 .note { color: #555 }
 """
@@ -59,7 +61,12 @@ def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, di
         grade_id = cell["grade_id"] if cell["grade_id"] not in used else ""
         metadata = dict(master[grade_id]["metadata"]) if grade_id else {}
         used.add(grade_id)
-        made = {"cell_type": cell["kind"], "metadata": metadata, "source": cell["source"], "id": f"c{len(done)}"}
+        made = {
+            "cell_type": cell["kind"],
+            "metadata": metadata,
+            "source": cell["source"],
+            "id": f"c{len(done)}",
+        }
         if cell["kind"] == "code":
             made |= {"execution_count": None, "outputs": _outputs(cell["outputs"])}
         if grade_id:
@@ -109,7 +116,14 @@ def _verdict_output(outcome: dict) -> list[dict]:
     if outcome["status"] == PASSED:
         return []
     line = f"{outcome['status']}: {outcome['message']}"
-    return [{"output_type": "error", "ename": outcome["status"], "evalue": outcome["message"], "traceback": [line]}]
+    return [
+        {
+            "output_type": "error",
+            "ename": outcome["status"],
+            "evalue": outcome["message"],
+            "traceback": [line],
+        }
+    ]
 
 
 def _outputs(raw: Any) -> list[dict]:
@@ -164,7 +178,9 @@ def _data(data: Any) -> dict[str, str]:
 # ---------------------------------------------------------------------------- the page
 
 
-def page(student: str, assignment: str, exercise: Exercise, cells: list[dict], result: dict, isolated: bool) -> str:
+def page(
+    student: str, assignment: str, exercise: Exercise, cells: list[dict], result: dict, isolated: bool
+) -> str:
     """The feedback page of one submission."""
     tests = result["tests"]
     parts = [_summary(student, assignment, exercise, result, isolated)]
@@ -212,7 +228,9 @@ def _summary(student: str, assignment: str, exercise: Exercise, result: dict, is
         f"<table>{''.join(rows)}</table>",
     ]
     if not isolated:
-        parts.append("<p class='err'>Graded without a sandbox: the tests could be reached by the code they judge.</p>")
+        parts.append(
+            "<p class='err'>Graded without a sandbox: the tests could be reached by the code they judge.</p>"
+        )
     for words, kind in ((result["why"], "err"), (result["notes"], "note")):
         if words:
             items = "".join(f"<li>{html.escape(word)}</li>" for word in words)
@@ -232,7 +250,9 @@ def _cell(cell: dict) -> str:
 
 def _test(test, outcome: dict) -> str:
     good = outcome["status"] == PASSED
-    words = f"<b>{html.escape(test.grade_id)}</b>: {outcome['status']}, {outcome['score']:g} of {test.points:g}"
+    words = (
+        f"<b>{html.escape(test.grade_id)}</b>: {outcome['status']}, {outcome['score']:g} of {test.points:g}"
+    )
     if outcome["message"]:
         words += f"<br>{html.escape(outcome['message'])}"
     source = f"<details><summary>the test</summary>{_code(public(test.source))}</details>"
@@ -249,7 +269,8 @@ def _output(output: dict) -> str:
     data = output["data"]
     for kind in ("image/png", "image/jpeg"):
         if kind in data:
-            return f"<div class='out'><img alt='a figure of this cell' src='data:{kind};base64,{data[kind]}'></div>"
+            source = f"data:{kind};base64,{data[kind]}"
+            return f"<div class='out'><img alt='a figure of this cell' src='{source}'></div>"
     if "text/html" in data:
         return f"<div class='out'>{data['text/html']}</div>"
     return f"<div class='out'><pre>{html.escape(data.get('text/plain', ''))}</pre></div>"

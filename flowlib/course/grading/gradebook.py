@@ -9,9 +9,9 @@ import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nbgrader.api import Gradebook, Grade, InvalidEntry, SubmittedAssignment
-from nbgrader.utils import compute_checksum
 from nbformat import from_dict
+from nbgrader.api import Grade, Gradebook, InvalidEntry, SubmittedAssignment
+from nbgrader.utils import compute_checksum
 from sqlalchemy.exc import SAWarning
 
 from flowlib.course.exercise import Exercise, text
@@ -58,7 +58,9 @@ class Book:
             try:
                 if about.get("grade"):
                     points = float(about["points"])
-                    book.update_or_create_grade_cell(grade_id, NOTEBOOK, name, max_score=points, cell_type=kind)
+                    book.update_or_create_grade_cell(
+                        grade_id, NOTEBOOK, name, max_score=points, cell_type=kind
+                    )
                 if about.get("solution"):
                     book.update_or_create_solution_cell(grade_id, NOTEBOOK, name)
                 if about.get("grade") or about.get("solution") or about.get("locked"):
@@ -69,7 +71,9 @@ class Book:
                         name,
                         cell_type=kind,
                         source=text(cell),
-                        locked=bool(about.get("locked") or (about.get("grade") and not about.get("solution"))),
+                        locked=bool(
+                            about.get("locked") or (about.get("grade") and not about.get("solution"))
+                        ),
                         checksum=compute_checksum(node),
                     )
             except InvalidEntry as error:

@@ -7,6 +7,7 @@ ran, with which versions, tests and seed, how long each test took and how it end
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from flowlib.course.exercise import Exercise
+from flowlib.course.house import CourseError
 
 
 class Journal:
@@ -24,9 +26,16 @@ class Journal:
     def __init__(self, path: Path):
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.entries = read(path)
+        self._file = open(path, "ab")  # noqa: SIM115  (kept open, and locked, for the whole run)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise CourseError(
+                f"Another run is grading into {path.parents[1]}: wait for it, or use --out."
+            ) from None
         self._mend()
-        self._file = open(path, "ab")  # noqa: SIM115  (kept open for the whole run)
+        self.entries = read(path)
 
     def latest(self) -> dict[str, dict]:
         """The last entry of each student."""
@@ -44,12 +53,7 @@ class Journal:
 
     def _mend(self) -> None:
         """Drop a last line that a crash has cut short."""
-        if self.path.exists():
-            content = self.path.read_bytes()
-            whole = content.rfind(b"\n") + 1
-            if whole < len(content):
-                with open(self.path, "r+b") as file:
-                    file.truncate(whole)
+        self._file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
 
 
 def read(path: Path) -> list[dict]:

@@ -197,8 +197,9 @@ class _Attempt:
             return "not run: the process had ended before", []
         if self.clock.over:
             return "not run: the time for this submission was used up", []
+        seconds = self.clock.cell()
         try:
-            reply = self.box.run(source, self.clock.cell())
+            reply = self.box.run(source, seconds)
         except BoxLost as lost:
             self.fatal |= {step}
             self.errors[grade_id] = str(lost)
@@ -206,6 +207,7 @@ class _Attempt:
         if error := reply["error"]:
             self.errors[grade_id] = f"{error['types'][0]}: {error['message']}"
             if "TimeLimit" in error["types"]:
+                self.errors[grade_id] = f"it ran longer than {seconds:.0f} s and was stopped"
                 self.fatal |= {step}  # it ended nothing, but need not be waited for again
         return None, reply["outputs"] if isinstance(reply["outputs"], list) else []
 
@@ -267,7 +269,9 @@ class _Attempt:
             if self.box.lost:
                 self.fatal |= {test.grade_id}
             elif outcome.undefined and task.grade_id in self.errors:
-                outcome.message = f"the cell of {task.grade_id} did not run to its end: {self.errors[task.grade_id]}"
+                outcome.message = (
+                    f"the cell of {task.grade_id} did not run to its end: {self.errors[task.grade_id]}"
+                )
         self.outcomes[test.grade_id] = outcome
 
     def _follow_with_reference(self, task: Task) -> None:

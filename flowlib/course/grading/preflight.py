@@ -116,7 +116,13 @@ def _walk(folder: int, where: PurePosixPath, collected: Collected, depth: int) -
         elif stat.S_ISREG(mode):
             _read(folder, name, path, collected)
         else:
-            what = "link" if stat.S_ISLNK(mode) else "folder nested too deep" if stat.S_ISDIR(mode) else "special file"
+            what = (
+                "link"
+                if stat.S_ISLNK(mode)
+                else "folder nested too deep"
+                if stat.S_ISDIR(mode)
+                else "special file"
+            )
             collected.flags.append(f"{_shown(path)} is a {what}: it was not read")
 
 

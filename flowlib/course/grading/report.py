@@ -80,7 +80,10 @@ def page(run: Run) -> str:
     seconds = [entry["seconds"] for entry in run.entries.values()]
     share = {
         task.grade_id: np.mean(
-            [sum(e["tests"][t.grade_id]["score"] for t in task.tests) / task.points for e in run.entries.values()]
+            [
+                sum(e["tests"][t.grade_id]["score"] for t in task.tests) / task.points
+                for e in run.entries.values()
+            ]
         )
         for task in tasks
         if task.points
@@ -91,7 +94,9 @@ def page(run: Run) -> str:
         f"mean {np.mean(totals):.1f}; grading took {np.median(seconds):.1f} s a submission (median).</p>",
     ]
     if not run.plan.isolate:
-        parts.append("<p class='err'><b>Graded without a sandbox.</b> The tests could be reached by what they judge.</p>")
+        parts.append(
+            "<p class='err'><b>Graded without a sandbox.</b> Code could reach the tests that judge it.</p>"
+        )
     parts += [
         "<h2>Points</h2>",
         _picture(_distribution(totals, most), "how many submissions got how many points"),
@@ -105,7 +110,9 @@ def page(run: Run) -> str:
         "<p>Similar code is a reason to look, not a proof. The given code is not counted.</p>",
         _html_table(("one", "other", "shared"), [(a, b, f"{100 * s:.0f} %") for a, b, s in run.pairs]),
         "<h2>Repaired</h2>",
-        _html_table(("student", "what"), [(s, "; ".join(e["notes"])) for s, e in run.entries.items() if e["notes"]]),
+        _html_table(
+            ("student", "what"), [(s, "; ".join(e["notes"])) for s, e in run.entries.items() if e["notes"]]
+        ),
     ]
     return feedback.document(f"Report: {run.plan.assignment}", "\n".join(parts))
 
@@ -142,5 +149,7 @@ def _html_table(head: Sequence[str], rows: Sequence[Sequence]) -> str:
     if not rows:
         return "<p>None.</p>"
     top = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
     return f"<table><tr>{top}</tr>{body}</table>"

@@ -102,16 +102,17 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
             due, entries = [], {}
             for student, read in readers.items():
                 entry = known.get(student)
-                if entry and entry["tests_hash"] == tests and not entry.get("retry"):
-                    if entry["fingerprint"] == fingerprint(read()) and entry["isolated"] == plan.isolate:
-                        entries[student] = entry
-                        continue
-                due.append(student)
+                if entry and _still_holds(entry, plan, tests, read):
+                    entries[student] = entry
+                else:
+                    due.append(student)
             done = len(entries)
             if progress:
                 progress(done, len(readers), "")
             notebook = json.dumps(work.notebook)
-            for job, result in _results(plan, ({**_job(plan, s, readers[s]()), "exercise": notebook} for s in due)):
+            for job, result in _results(
+                plan, ({**_job(plan, s, readers[s]()), "exercise": notebook} for s in due)
+            ):
                 entry = _entry(plan, work, tests, job, result, times.get(job["student"]))
                 _write_files(plan, job["student"], result)
                 log.append(entry)
@@ -129,6 +130,12 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
 def fingerprint(collected: Collected) -> str:
     """Identifies a submission as it was found, with what was left out of it."""
     return sha256("\n".join([collected.receipt, *collected.notes, *collected.flags]).encode()).hexdigest()
+
+
+def _still_holds(entry: dict, plan: Plan, tests: str, read: Callable[[], Collected]) -> bool:
+    """A result stands while the submission, the tests and the sandbox are those it came from."""
+    same = entry["tests_hash"] == tests and entry["isolated"] == plan.isolate and not entry.get("retry")
+    return same and entry["fingerprint"] == fingerprint(read())
 
 
 def _catch_up(book: Book, log: journal.Journal) -> None:
@@ -178,10 +185,18 @@ def _entry(plan: Plan, work: Exercise, tests: str, job: dict, result: dict, subm
     }
     if "error" in result:
         message = result["error"].strip().split("\n")[-1]
-        result.update(outcome="flagged", why=[message], notes=[], receipt="", seconds=0.0, sources={}, unanswered=[])
+        result.update(
+            outcome="flagged", why=[message], notes=[], receipt="", seconds=0.0, sources={}, unanswered=[]
+        )
         entry["retry"], entry["trace"] = not result.get("late"), result["error"]
         result["tests"] = {
-            t.grade_id: {"status": NOT_GRADED, "score": 0.0, "points": t.points, "message": message, "seconds": 0.0}
+            t.grade_id: {
+                "status": NOT_GRADED,
+                "score": 0.0,
+                "points": t.points,
+                "message": message,
+                "seconds": 0.0,
+            }
             for task in work.tasks
             for t in task.tests
         }
@@ -240,7 +255,11 @@ def changes(before: dict[str, dict], after: dict[str, dict]) -> list[tuple[str, 
             )
             if old.get(key) != new.get(key)
         ]
-        why = ", ".join(moved) + ": " + (" and ".join(reasons) or "the same work, tests and versions: it is not stable")
+        why = (
+            ", ".join(moved)
+            + ": "
+            + (" and ".join(reasons) or "the same work, tests and versions: it is not stable")
+        )
         found.append((student, _total(old), _total(new), why))
     return found
 

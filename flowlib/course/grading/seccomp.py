@@ -63,7 +63,12 @@ def install() -> bool:
     for number in numbers:
         program += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, _ERROR | _EPERM)]
     program += [
-        (_EQUAL, 0, 1, _CLONE3[column]),  # its flags lie behind a pointer; told it is missing, libc uses clone
+        (
+            _EQUAL,
+            0,
+            1,
+            _CLONE3[column],
+        ),  # its flags lie behind a pointer; told it is missing, libc uses clone
         (_RETURN, 0, 0, _ERROR | _ENOSYS),
         (_EQUAL, 0, 3, _CLONE[column]),
         (_LOAD, 0, 0, 16),  # the flags of clone

@@ -18,6 +18,7 @@ from flowlib.course.exercise import SOLUTION, Exercise, without_region
 ALIKE = 0.8  # the share of own code from which a pair is listed
 TOKENS, WINDOW = 25, 1  # shorter matches are everybody's code
 FEWEST = 8  # fingerprints of one's own: with fewer there is too little to compare
+MOST = 50  # what more than this many students write is common, however large the class
 MAX_PAIRS = 50
 
 
@@ -31,7 +32,7 @@ def compare(sources: dict[str, dict[str, str]], exercise: Exercise) -> list[tupl
     given = _fingerprints("\n".join(without_region(task.source, SOLUTION) for task in exercise.tasks))
     prints = {student: _fingerprints("\n".join(code.values())) - given for student, code in sources.items()}
     spread = Counter(mark for marks in prints.values() for mark in marks)
-    common = {mark for mark, count in spread.items() if count > max(5, len(prints) / 5)}
+    common = {mark for mark, count in spread.items() if count > max(5, min(len(prints) / 5, MOST))}
     own = {student: marks - common for student, marks in prints.items() if len(marks - common) >= FEWEST}
     holders = defaultdict(list)
     for student, marks in sorted(own.items()):

@@ -74,7 +74,10 @@ def run_test(
     except BoxLost as lost:
         message = str(lost)
     except (Exception, SystemExit) as error:
-        message, undefined = explain(error, test, box.saw_object), isinstance(error, NameError) and not hasattr(error, "from_student")
+        message, undefined = (
+            explain(error, test, box.saw_object),
+            isinstance(error, NameError) and not hasattr(error, "from_student"),
+        )
     if box.lost:
         # Also when the test went on without the answer: what a lost process "passed" is worth nothing.
         status = _REASONS[box.lost.reason]
@@ -96,18 +99,26 @@ def explain(error: BaseException, test: TestCell, saw_object: str = "") -> str:
         return f"your code {str(error).removeprefix('it ')}"
     if name:
         where = " on an input of a hidden test" if hidden else ""
-        return f"your code raised {name}{where}" + ("" if hidden else f": {str(error).removeprefix(f'{name}: ')}")
+        return f"your code raised {name}{where}" + (
+            "" if hidden else f": {str(error).removeprefix(f'{name}: ')}"
+        )
     if isinstance(error, CallRefused):
         return str(error)
     if isinstance(error, NameError):
         return f"{error}: did you define it in this task's cell?"
-    if isinstance(error, AssertionError) and str(error) and (not hidden or _written_for_students(error, test)):
+    if (
+        isinstance(error, AssertionError)
+        and str(error)
+        and (not hidden or _written_for_students(error, test))
+    ):
         return str(error)
     if hidden:
         return "a hidden test, on other inputs than the visible ones, found a wrong result"
     if isinstance(error, AssertionError):
         return f"this does not hold: {_line(error, test)}"
-    return f"the test could not use what your code returned: {saw_object or f'{type(error).__name__}: {error}'}"
+    return (
+        f"the test could not use what your code returned: {saw_object or f'{type(error).__name__}: {error}'}"
+    )
 
 
 def _frames(error: BaseException, test: TestCell) -> list[traceback.FrameSummary]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import resource
@@ -19,6 +20,8 @@ import time
 import traceback
 from dataclasses import asdict
 from pathlib import Path
+
+import torch
 
 import flowlib.checks  # noqa: F401  (tests use it: loaded once here, not in each fork)
 from flowlib.course import exercise
@@ -34,6 +37,7 @@ MAX_REPLY = 64 * 2**20
 
 def main(jobs: socket.socket) -> None:
     """Serve jobs until the grader closes the connection."""
+    torch.set_num_threads(1)  # one worker a core
     zygote = Zygote()
     feedback.warm_up()
     zygote.wait_until_warm()
@@ -41,7 +45,11 @@ def main(jobs: socket.socket) -> None:
     with contextlib.suppress(values.Gone):
         while True:
             job = values.receive(jobs, limit=2**30)
-            values.send(jobs, _in_fork(job, zygote, jobs))
+            result = _in_fork(job, zygote, jobs)
+            for name in result.pop("imported", []):  # so that the next fork need not import them again
+                with contextlib.suppress(Exception):
+                    importlib.import_module(name)
+            values.send(jobs, result)
     zygote.close()
 
 
@@ -55,7 +63,9 @@ def _in_fork(job: dict, zygote: Zygote, jobs: socket.socket) -> dict:
             ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
             # Hostile values can make a test hungry; it must not take the machine with it.
             resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
-            values.send(there, run(job, zygote))
+            before = set(sys.modules)
+            result = run(job, zygote)
+            values.send(there, {**result, "imported": sorted(set(sys.modules) - before)})
         except BaseException:
             with contextlib.suppress(Exception):
                 values.send(there, {"error": traceback.format_exc()})

@@ -155,7 +155,9 @@ def run_on_cluster(jobs: Iterable[dict], address: str) -> Iterator[tuple[dict, d
     with client:
         threads = sum(client.nthreads().values())
         if not threads:
-            raise CourseError(f"The Dask scheduler at {address} has no workers; start some: dask worker {address}")
+            raise CourseError(
+                f"The Dask scheduler at {address} has no workers; start some: dask worker {address}"
+            )
         source = iter(jobs)
         waiting: dict = {}
         # A few jobs more than threads are under way: enough to keep all busy, little enough to hold.

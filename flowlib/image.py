@@ -155,16 +155,13 @@ def image_coupling(
     """An affine coupling layer for images of shape (C, H, W), its net a small convolutional one.
 
     The log-scale stays within `bound`: a layer stretches at most e^2-fold, which keeps samples from a
-    half-trained flow finite.
+    half-trained flow finite. `mask` is a name for `make_mask`, or boolean of the images' shape.
     """
-    channels = shape[0]
-    if isinstance(mask, str):
-        mask = make_mask(shape, mask)
-    seen, moved = channels, channels
-    by_channel = bool((mask == mask[:, :1, :1]).all())
-    if by_channel:
+    mask = make_mask(shape, mask) if isinstance(mask, str) else mask
+    seen = moved = shape[0]
+    if bool((mask == mask[:, :1, :1]).all()):  # whole channels stay or move: the net sees those that stay
         seen = int(mask[:, 0, 0].sum())
-        moved = channels - seen
+        moved = shape[0] - seen
     return Coupling(shape, mask, ConvNet(seen, 2 * moved, hidden, context), AffineTransformer(bound))
 
 

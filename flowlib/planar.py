@@ -52,8 +52,8 @@ class Planar(Bijection):
 
     def constrained_u(self) -> tuple[Tensor, Tensor]:
         """u', shape (D,), and the smallest slope 1 + w.u', a number above zero."""
-        w_u = self.w @ self.u
-        square = self.w @ self.w
+        w_u = (self.w * self.u).sum()
+        square = self.w.square().sum()
         lowest = F.softplus(w_u).clamp(min=MIN_SLOPE)  # 1 + m(w.u)
         # 1e-12 matters only when |w| is about 1e-6 or less: it keeps w = 0 free of 0/0.
         u = self.u + (lowest - 1 - w_u) * self.w / (square + 1e-12)
@@ -63,13 +63,13 @@ class Planar(Bijection):
     def forward(self, z, context=None):
         check_event(z, (self.dim,), self)
         u, lowest = self.constrained_u()
-        a = z @ self.w + self.b
+        a = (z * self.w).sum(1) + self.b
         return z + u * torch.tanh(a)[:, None], _tanh_slope(a, lowest).log()
 
     def inverse(self, x, context=None):
         check_event(x, (self.dim,), self)
         u, lowest = self.constrained_u()
-        a = _solve_tanh(x @ self.w + self.b, lowest - 1, 1.0, 0.0, lowest)
+        a = _solve_tanh((x * self.w).sum(1) + self.b, lowest - 1, 1.0, 0.0, lowest)
         return x - u * torch.tanh(a)[:, None], -_tanh_slope(a, lowest).log()
 
     def extra_repr(self) -> str:

@@ -1,6 +1,9 @@
 """Linear layers, permutations and ActNorm against the laws and against plain linear algebra."""
 
 import copy
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -206,3 +209,39 @@ def test_actnorm_survives_odd_first_batches(offset, spread, batch):
     assert torch.isfinite(z).all() and torch.isfinite(log_det).all()
     assert float(z.detach().abs().max()) < 100  # neither a constant column nor rounding noise is blown up
     torch.testing.assert_close(again, x, rtol=1e-6, atol=1e-6 * (1 + spread))
+
+
+TWO_PROCESSES = """
+import sys
+import torch
+import torch.distributed as dist
+from flowlib.linear import ActNorm
+
+dist.init_process_group("gloo")
+batch = torch.load(sys.argv[1])
+layer = ActNorm(3)
+layer.inverse(batch[dist.get_rank() :: 2])
+torch.save(layer.state_dict(), f"{sys.argv[1]}.{dist.get_rank()}")
+dist.destroy_process_group()
+"""
+
+
+def test_actnorm_of_two_processes_starts_from_all_their_data(tmp_path):
+    batch = 3 * torch.randn(40, 3) + 100
+    torch.save(batch, tmp_path / "batch")
+    (tmp_path / "run.py").write_text(TWO_PROCESSES)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    run = subprocess.run(
+        [*command, str(tmp_path / "run.py"), str(tmp_path / "batch")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert run.returncode == 0, run.stderr
+    alone = ActNorm(3)
+    alone.inverse(batch)
+    for rank in (0, 1):
+        found = torch.load(tmp_path / f"batch.{rank}")
+        for name, value in alone.state_dict().items():
+            torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,20 @@
+"""
+task: task1
+caught_by: task1_test_b
+says: "undone last"
+why: "undoes the scale first"
+"""
+
+
+def coupling_forward(z, mask):
+    s, t = conditioner(z[:, mask], int((~mask).sum()))
+    x = z.clone()
+    x[:, ~mask] = z[:, ~mask] * s.exp() + t
+    return x, s.sum(1)
+
+
+def coupling_inverse(x, mask):
+    s, t = conditioner(x[:, mask], int((~mask).sum()))
+    z = x.clone()
+    z[:, ~mask] = x[:, ~mask] * (-s).exp() - t
+    return z, -s.sum(1)

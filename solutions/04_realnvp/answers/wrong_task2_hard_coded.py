@@ -1,0 +1,10 @@
+"""
+task: task2
+caught_by: task2_test
+says: "exceeds the limit"
+why: "right for the limit of the example only"
+"""
+
+
+def bounded(raw, limit):
+    return 3.0 * torch.tanh(raw / 3.0)

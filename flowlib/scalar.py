@@ -89,7 +89,7 @@ class SplineTransformer(Transformer):
         bins: number of bins K.
         bound: half the side of the square.
         min_bin: smallest width and height of a bin, as a fraction of the side.
-        min_slope: smallest slope at a knot, below 1.
+        min_slope: smallest slope at a knot, below 1; the largest is 1 / min_slope.
 
     Raises:
         ValueError: no bins, or more than `min_bin` leaves room for.
@@ -156,7 +156,8 @@ class SplineTransformer(Transformer):
         ends = table.gather(2, both.expand(-1, 3, *both.shape[2:]))
         knots, slopes = ends.flatten(1, 2).split([4, 2], 1)
         x0, x1, z0, z1 = knots.unbind(1)
-        slope0, slope1 = (F.softplus(slopes + self.offset) + self.min_slope).unbind(1)
+        slopes = F.softplus(slopes + self.offset) + self.min_slope
+        slope0, slope1 = slopes.clamp(max=1 / self.min_slope).unbind(1)
         return inside, place, x0, x1 - x0, z0, z1 - z0, slope0, slope1
 
 

@@ -1,0 +1,11 @@
+"""
+task: task2
+caught_by: task2_test_a
+says: "not a multiple of w"
+why: corrects along u instead of along w
+"""
+
+
+def constrain(u, w):
+    t = w @ u
+    return u + (F.softplus(t) - 1 - t) * u / t

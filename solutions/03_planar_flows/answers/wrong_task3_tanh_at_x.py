@@ -1,0 +1,11 @@
+"""
+task: task3
+caught_by: task3_test_a
+says: "at the root a"
+why: takes tanh at w.x + b
+"""
+
+
+def planar_inverse(x, w, u, b):
+    h = torch.tanh(x @ w + b)
+    return x - u * h[:, None], -(1 + (1 - h**2) * (w @ u)).log()

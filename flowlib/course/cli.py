@@ -117,6 +117,16 @@ def slides(
         console.print(f"Open this file in a browser: {target}")
 
 
+@app.command()
+def site():
+    """Build the course as web pages under .build/site."""
+    from flowlib.course.site import make_site
+
+    with console.status("Building the site ..."):
+        page = make_site(course_root())
+    console.print(f"The site is built: {page}")
+
+
 @app.command("sample-class")
 def sample_class(lesson: Lesson = "01"):
     """Build a class of made-up submissions from the answer files, grade it, and print the marks."""

@@ -1,0 +1,129 @@
+"""A real browser, and JupyterLab on a copy of the course that tests may write to."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tests.conftest import HOUSE
+from tests.tiny import make_tiny_course
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    program = next((found for name in NAMES if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine: apt install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox does not run as root or in most containers.
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page that keeps what went wrong on it, and every address it asked for."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    page = context.new_page()
+    page.errors, page.requests = [], []
+    page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("request", lambda request: page.requests.append(request.url))
+    yield page
+    context.close()
+
+
+class Lab:
+    """JupyterLab on a copy of the course."""
+
+    def __init__(self, root, url):
+        self.root = root
+        self.base, self.token = url.split("/lab/")[0], url.split("token=")[1]
+
+    def address(self, path: str) -> str:
+        """A workspace of its own for each page: no tab of an earlier test comes back."""
+        name = "".join(letter if letter.isalnum() else "-" for letter in path)
+        return f"{self.base}/lab/workspaces/{name}/tree/{path}?token={self.token}"
+
+    def read(self, path: str) -> dict:
+        return json.loads((self.root / path).read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """One server for all tests; ends with them."""
+    root = make_tiny_course(tmp_path_factory.mktemp("course"))
+    shutil.copytree(HOUSE / "lessons", root / "lessons", dirs_exist_ok=True)
+    shutil.copytree(HOUSE / "assets", root / "assets")
+    shutil.copy(HOUSE / "README.md", root)
+    for path in root.glob("lessons/*/*.ipynb"):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                cell["outputs"], cell["execution_count"] = [], None
+        path.write_text(json.dumps(notebook), encoding="utf-8")
+    home = tmp_path_factory.mktemp("home")
+    # No kernel message may end in this process's warnings; nbgrader needs alembic from this environment.
+    env = os.environ | {"HOME": str(home), "JUPYTER_CONFIG_DIR": str(home), "NO_COLOR": "1"}
+    env["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{env['PATH']}"
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "flowlib.course.cli",
+        "lab",
+        "01_tiny",
+        "--no-browser",
+        "--port",
+        "18950",
+    ]
+    subprocess.run([*command[:4], "release", "01_tiny"], cwd=root, env=env, check=True, capture_output=True)
+    with subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            url = ""
+            for line in process.stdout:
+                url = line.strip() if line.strip().startswith("http") else url
+                if "Ctrl-C" in line:
+                    break
+            assert url, "flowcourse lab ended"
+            yield Lab(root, url)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """serve(folder) -> the address of a web server for it."""
+    servers = []
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    def start(folder) -> str:
+        server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))
+        )
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,104 @@
+"""JupyterLab as students and instructors see it."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from flowlib.course import exercise
+from flowlib.course.house import lesson_names
+from tests.conftest import HOUSE
+from tests.tiny import ANSWERS, LESSON
+
+pytestmark = pytest.mark.timeout(600)
+DEMOS = [name for name in lesson_names(HOUSE) if (HOUSE / "lessons" / name / "demo.ipynb").is_file()]
+
+
+def open_notebook(page, lab, path):
+    page.goto(lab.address(path))
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=120_000)
+
+
+def run_all(page, lab, path, seconds):
+    """Run every cell, save until the last one has its number, and return the notebook."""
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        page.keyboard.press("Control+s")
+        page.wait_for_timeout(2000)
+        code = [cell for cell in lab.read(path)["cells"] if cell["cell_type"] == "code"]
+        failed = [o for cell in code for o in cell["outputs"] if o["output_type"] == "error"]
+        assert not failed, failed[0]
+        if all(cell["execution_count"] for cell in code):
+            return lab.read(path)
+    raise AssertionError(f"{path} did not end within {seconds} s")
+
+
+def test_lesson_1_runs_and_shows_figures(page, lab):
+    path = f"lessons/{lesson_names(HOUSE)[0]}/lesson.ipynb"
+    open_notebook(page, lab, path)
+    notebook = run_all(page, lab, path, 300)
+    kinds = {
+        kind for cell in notebook["cells"] for o in cell.get("outputs", []) for kind in o.get("data", {})
+    }
+    assert "image/png" in kinds
+    assert page.locator(".jp-OutputArea img").count() > 0
+
+
+@pytest.mark.parametrize("lesson", DEMOS[:1])
+def test_a_slider_moves_the_figure(page, lab, lesson):
+    path = f"lessons/{lesson}/demo.ipynb"
+    open_notebook(page, lab, path)
+    run_all(page, lab, path, 120)
+    slider = page.locator(".widget-interact .noUi-handle").first
+    slider.scroll_into_view_if_needed(timeout=60_000)
+    picture = page.locator(".widget-interact").first.locator("img")
+    before = picture.get_attribute("src")
+    slider.focus()
+    slider.press("ArrowRight")
+    page.wait_for_function(
+        "before => document.querySelector('.widget-interact img')?.src != before", arg=before, timeout=20_000
+    )
+
+
+def answered(lab, name, sources):
+    """A copy of the tiny exercise with answers in its cells."""
+    notebook = lab.read(f"lessons/{LESSON}/exercises.ipynb")
+    for cell in notebook["cells"]:
+        source = sources.get(cell["metadata"].get("nbgrader", {}).get("grade_id"))
+        cell["source"] = source or cell["source"]
+    path = f"lessons/{LESSON}/{name}.ipynb"
+    (lab.root / path).write_text(json.dumps(notebook), encoding="utf-8")
+    return path
+
+
+def validate(page, lab, path) -> str:
+    """Press nbgrader's Validate button; what its dialog says."""
+    open_notebook(page, lab, path)
+    page.get_by_text("Validate", exact=True).click()
+    dialog = page.locator(".jp-Dialog")
+    dialog.wait_for(timeout=120_000)
+    page.wait_for_function(
+        "!document.querySelector('.jp-Dialog').innerText.includes('Validating')", timeout=120_000
+    )
+    return dialog.inner_text()
+
+
+def test_validate_says_what_is_wrong_and_what_is_right(page, lab):
+    solution = exercise.read(lab.root / "solutions" / LESSON / "exercises.ipynb")
+    right = {task.grade_id: task.source for task in solution.tasks} | {
+        "task3": "Density falls where space stretches."
+    }
+    wrong = ANSWERS["wrong_task1_identity.py"].split('"""')[2].strip()
+    assert "x should be a times z" in validate(page, lab, answered(lab, "wrong", right | {"task1": wrong}))
+    said = validate(page, lab, answered(lab, "right", right))
+    assert "Success" in said, said
+
+
+def test_formgrader_lists_the_assignments(page, lab):
+    page.goto(f"{lab.base}/formgrader?token={lab.token}")
+    page.get_by_text(LESSON).first.wait_for(timeout=60_000)

@@ -1,0 +1,131 @@
+"""The site and the slides, in a browser: complete without a network, and for everybody to use."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+
+from flowlib.course.house import lesson_names
+from flowlib.course.site import make_site
+from flowlib.course.slides import make_slides
+from tests.conftest import HOUSE
+
+pytestmark = pytest.mark.timeout(600)
+DEMOS = [name for name in lesson_names(HOUSE) if (HOUSE / "lessons" / name / "demo.ipynb").is_file()]
+AXE = "axe-core@4.14.1"
+
+
+@pytest.fixture(scope="module")
+def site(serve):
+    index = make_site(HOUSE)
+    return index.parent, serve(index.parent)
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """axe-core's script, which npm brings once."""
+    script = HOUSE / ".build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.is_file():
+        if shutil.which("npm") is None:
+            pytest.skip("axe-core needs npm: apt install npm")
+        command = ["npm", "install", "--no-save", "--prefix", str(HOUSE / ".build" / "npm"), AXE]
+        if subprocess.run(command, capture_output=True, timeout=300).returncode:
+            pytest.skip("npm could not bring axe-core")
+    return script.read_text(encoding="utf-8")
+
+
+def addresses(folder):
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*.html") if "_static" not in path.parts
+    )
+
+
+def test_pages_load_alone_and_without_errors(page, site):
+    folder, base = site
+    for address in addresses(folder):
+        page.goto(f"{base}/{address}", wait_until="load")
+        assert not page.errors, f"{address}: {page.errors}"
+    elsewhere = [url for url in page.requests if not url.startswith((base, "data:"))]
+    assert not elsewhere, f"the site asks for {elsewhere[:3]}"
+
+
+def test_formulas_are_set_and_citations_lead_to_them(page, site):
+    folder, base = site
+    lesson = next(a for a in addresses(folder) if a.endswith("/lesson.html"))
+    page.goto(f"{base}/{lesson}")
+    page.wait_for_selector("mjx-container svg", timeout=60_000)
+    targets = page.locator("[id^='eq-']")
+    assert targets.count() > 0
+    for link in page.locator("article a[href*='#eq-']").all():
+        address = link.get_attribute("href")
+        assert address.split("#")[0] or page.locator(f"[id='{address.split('#')[1]}']").count() == 1, address
+
+
+def test_search_finds_a_word(page, site):
+    _, base = site
+    page.goto(f"{base}/search.html?q=density")
+    page.wait_for_selector("#search-results li a", timeout=30_000)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_shut_out(browser, site, axe, scheme):
+    """axe-core finds no serious fault, in light and in dark."""
+    folder, base = site
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    for address in addresses(folder):
+        page.goto(f"{base}/{address}")
+        page.evaluate(axe)
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        bad = [
+            (v["id"], v["nodes"][0]["html"][:120]) for v in found if v["impact"] in ("serious", "critical")
+        ]
+        assert not bad, f"{address}: {bad}"
+    context.close()
+
+
+@pytest.mark.parametrize("lesson", DEMOS)
+def test_slides_advance_and_can_be_read(page, lesson):
+    page.goto(make_slides(HOUSE, lesson).as_uri())
+    page.wait_for_selector(".reveal.ready", timeout=30_000)
+    first = page.url
+    assert page.locator("section.present h1").first.is_visible()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("first => location.href != first", arg=first, timeout=10_000)
+    assert not page.errors
+    assert all(url.startswith(("file:", "data:")) for url in page.requests)
+    for picture in page.locator("img").all():
+        assert len(picture.get_attribute("alt") or "") >= 6
+    # 18 points on a slide of the size of the window
+    size = page.evaluate("parseFloat(getComputedStyle(document.querySelector('.reveal')).fontSize)")
+    assert size >= 24
+
+
+def test_a_site_with_a_broken_link_is_refused(tmp_path):
+    import json
+
+    from flowlib.course.house import CourseError
+
+    root = tmp_path
+    shutil.copytree(HOUSE / "assets" / "web", root / "assets" / "web")
+    (root / "assets" / "figures").mkdir()
+    folder = root / "lessons" / "01_tiny"
+    folder.mkdir(parents=True)
+
+    def write(markdown):
+        cells = [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": markdown}]
+        notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+        (folder / "lesson.ipynb").write_text(json.dumps(notebook))
+
+    write("# Tiny\n\nSee [this](nowhere.ipynb).")
+    with pytest.raises(CourseError, match="nowhere"):
+        make_site(root)
+    write("# Tiny\n\n![](a.png)")
+    with pytest.raises(CourseError, match="no words"):
+        make_site(root)
+    write("# Tiny\n\n$$x = z \\tag{1.1}$$\n\nSee (1.1).")
+    assert (
+        'href="#eq-1-1"' in make_site(root).with_name("lessons").joinpath("01_tiny/lesson.html").read_text()
+    )

@@ -1,0 +1,21 @@
+"""Draw the animation of lesson 4 again: python assets/figures/04_realnvp.py  (under a minute)
+
+Noise becomes a checkerboard, one coupling layer after the other. The weights are those of
+assets/weights/04_realnvp.py.
+"""
+
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from flowlib import plots
+from flowlib.flow import RealNVP
+
+HERE = Path(__file__)
+weights = load_file(HERE.parents[1] / "weights" / "04_realnvp.safetensors")
+prefix = "checkerboard."
+flow = RealNVP(2)
+flow.load_state_dict({key.removeprefix(prefix): w for key, w in weights.items() if key.startswith(prefix)})
+plots.use_style(1.3)
+path = plots.animate_trace(flow, HERE.with_suffix(".gif"), n=750, size=4.2, bounds=5.0)
+print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")

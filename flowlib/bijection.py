@@ -117,8 +117,9 @@ class Inverse(Bijection):
 
 
 def sum_event(values: Tensor) -> Tensor:
-    """Sum over everything but the batch: (batch, *event) -> (batch,)."""
-    return values.flatten(1).sum(1) if values.dim() > 1 else values
+    """Sum over everything but the batch: (batch, *event) -> (batch,), never below float32."""
+    wide = torch.promote_types(values.dtype, torch.float32)
+    return values.flatten(1).sum(1, dtype=wide) if values.dim() > 1 else values.to(wide)
 
 
 def check_event(values: Tensor, shape: tuple[int, ...], owner: object) -> None:

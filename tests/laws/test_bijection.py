@@ -81,6 +81,13 @@ def test_sum_event_keeps_the_batch():
     torch.testing.assert_close(sum_event(torch.ones(5, 2, 3)), torch.full((5,), 6.0))
 
 
+def test_sum_event_never_goes_below_float32():
+    """As under autocast, where layers hand over bfloat16."""
+    for shape in ((5,), (5, 300)):
+        assert sum_event(torch.ones(shape, dtype=torch.bfloat16)).dtype == torch.float32
+    assert sum_event(torch.ones(5, dtype=torch.float64)).dtype == torch.float64
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=8), st.sampled_from([torch.float32, torch.float64])

@@ -101,6 +101,11 @@ def test_log_det_mistakes_are_named(map_, z, phrase):
     broken(lambda: checks.check_log_det(map_, z), phrase)
 
 
+def test_a_small_error_is_not_taken_for_a_mistake():
+    nearly = scalar(lambda z: torch.full_like(z, LOG3 + 1e-4))
+    broken(lambda: checks.check_log_det(nearly, Z), "nearly right")
+
+
 def test_a_map_that_is_not_invertible_is_named():
     broken(lambda: checks.check_log_det(lambda z: (z * 0, torch.zeros_like(z)), Z), "not invertible")
 

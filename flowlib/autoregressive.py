@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -66,100 +66,96 @@ class MaskedAutoregressive(Bijection):
     def forward(self, z, context=None):
         check_event(z, self.event_shape, self)
         check_context(context, self.net.context, len(z), self)
-        first, *inner, last = self.net.layers
-        # Inputs and outputs in the order of the steps. Variables lie along dim 0 from here on.
-        z = z.t().index_select(0, self.order)
-        from_x, from_context = first.weight.split([self.net.dim, self.net.context], 1)
-        weights = [from_x.index_select(1, self.order)]
-        weights += [layer.weight for layer in inner] + [last.weight.index_select(0, self.rows)]
-        biases = [layer.bias[:, None] for layer in (first, *inner)] + [
-            last.bias.index_select(0, self.rows)[:, None]
-        ]
+        # Inputs and outputs in the order of the steps; variables lie along dim 0 from here on.
+        layers = list(self.net.layers)
+        weights = [layer.mask * layer.weight for layer in layers]
+        biases = [layer.bias[:, None] for layer in layers]
+        from_x, from_context = weights[0].split([self.net.dim, self.net.context], 1)
+        weights[0] = from_x.index_select(1, self.order)
+        weights[-1] = weights[-1].index_select(0, self.rows)
+        biases[-1] = biases[-1].index_select(0, self.rows)
         if context is not None:
             biases[0] = biases[0] + from_context @ context.t()
-        x, log_derivative = self._solve(z, weights, biases)
+        x, log_derivative = self._solve(z.t().index_select(0, self.order), weights, biases)
         return x.index_select(0, self.back).t(), log_derivative.sum(0)
 
     def _solve(self, z: Tensor, weights: list[Tensor], biases: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Forward substitution in blocks, as for a triangular system of equations.
 
         Steps are grouped into blocks. A block starts with one matrix product for each layer, which
-        brings in everything that the steps before it have found. Inside the block each step
-        finishes a few units and adds them to the sums that wait for them.
-
-        No tensor is written in place, so autograd can follow.
+        brings in everything that earlier blocks have found. Inside the block each step finishes a few
+        units of each layer and adds them at once to the sums of the next layer that wait for them.
         """
-        rows = [w.split(sizes) for w, sizes in zip(weights, self.block_rows, strict=True)]
+        batch, count = z.shape[1], self.transformer.count
+        activation, transformer = self.net.activation, self.transformer
+        # In place is faster, but would destroy what autograd needs.
+        add_product = Tensor.addmm if torch.is_grad_enabled() else Tensor.addmm_
+        rows = [weight.split(sizes) for weight, sizes in zip(weights, self.block_rows, strict=True)]
         sums = [
-            b.expand(-1, z.shape[1]).split(sizes) for b, sizes in zip(biases, self.block_rows, strict=True)
+            bias.expand(-1, batch).split(sizes) for bias, sizes in zip(biases, self.block_rows, strict=True)
         ]
-        z_steps = z.split(self.step_dims)
+        z_steps = z[None].split(self.step_inputs[0], 1)
         found = [[] for _ in weights]  # x, h_1, ..., h_L: the finished units of each layer
         log_derivatives = []
         for block, steps in enumerate(self.blocks):
             waiting, columns = [], []
-            for layer in range(len(weights)):
-                earlier, here, _ = rows[layer][block].split(self.columns[layer][block], 1)
+            for layer, earlier in enumerate(found):
+                known, here, _ = rows[layer][block].split(self.columns[layer][block], 1)
                 total = sums[layer][block]
-                if found[layer]:
-                    total = torch.addmm(total, earlier, torch.cat(found[layer]))
-                waiting.append(total)
+                waiting.append(torch.addmm(total, known, torch.cat(earlier)) if earlier else total.clone())
                 columns.append(here.split([self.step_inputs[layer][step] for step in steps], 1))
             for place, step in enumerate(steps):
-                for layer, height in enumerate(self.step_rows[step]):
-                    if height == 0:
+                for layer, (start, stop) in enumerate(self.step_rows[step]):
+                    if start == stop:
                         continue
-                    ready, waiting[layer] = waiting[layer].split([height, len(waiting[layer]) - height])
+                    ready = waiting[layer][start:stop]
                     if layer < len(weights) - 1:
-                        ready = self.net.activation(ready)
+                        ready = activation(ready)
                     else:
-                        params = ready.view(1, self.transformer.count, -1, z.shape[1])
-                        x, log_derivative = self.transformer(z_steps[step][None], params)
+                        x, log_derivative = transformer(z_steps[step], ready.view(1, count, -1, batch))
+                        log_derivatives.append(log_derivative)
                         ready = x[0]
-                        log_derivatives.append(log_derivative[0])
                     after = (layer + 1) % len(weights)
                     found[after].append(ready)
-                    weight = columns[after][place]
-                    below = weight[len(weight) - len(waiting[after]) :]
-                    waiting[after] = torch.addmm(waiting[after], below, ready)
-        return torch.cat(found[0]), torch.cat(log_derivatives)
+                    waiting[after] = add_product(waiting[after], columns[after][place], ready)
+        return torch.cat(found[0]), torch.cat(log_derivatives, 1)[0]
 
     def _plan(self) -> None:
-        """Which units each step finishes, and how steps form blocks. Plain integers, known beforehand."""
+        """Which units each step finishes, and how steps form blocks: plain integers, known beforehand."""
         net, count = self.net, self.transformer.count
         degrees = [degree.tolist() for degree in net.degrees]
         # Variables between two consecutive degrees see the same hidden units: they share a step.
         starts = sorted({0}.union(*degrees))
-        self.step_dims = [end - start for start, end in pairwise([*starts, self.net.dim])]
+        variables = [end - start for start, end in pairwise([*starts, net.dim])]
         units = [[degree.count(start) for start in starts] for degree in degrees]
-        self.step_inputs = [self.step_dims, *units]
-        step_outputs = [count * size for size in self.step_dims]
-        self.step_rows = list(zip(*units, step_outputs, strict=True))
+        # For each layer and step, how many inputs the step adds and how many outputs it finishes.
+        self.step_inputs = [variables, *units]
+        step_outputs = [*units, [count * size for size in variables]]
 
         self.blocks: list[list[int]] = []
-        size = 0
-        for step, heights in enumerate(self.step_rows):
-            widest = max(heights[:-1])
-            if not self.blocks or size + widest > BLOCK_UNITS:
+        room = 0
+        for step, widest in enumerate(map(max, zip(*units, strict=True))):
+            if not self.blocks or widest > room:
                 self.blocks.append([])
-                size = 0
+                room = BLOCK_UNITS
             self.blocks[-1].append(step)
-            size += widest
+            room -= widest
         self.block_rows = [
-            [sum(heights[step] for step in steps) for steps in self.blocks]
-            for heights in [*units, step_outputs]
+            [sum(sizes[step] for step in steps) for steps in self.blocks] for sizes in step_outputs
         ]
-        block_inputs = [
-            [sum(sizes[step] for step in steps) for steps in self.blocks] for sizes in self.step_inputs
-        ]
-        # For each layer and block, the columns of the weight: finished earlier, finished here, later.
-        self.columns = [
-            [[sum(sizes[:block]), sizes[block], sum(sizes[block + 1 :])] for block in range(len(sizes))]
-            for sizes in block_inputs
-        ]
+        # For each layer and block, the columns of the weight: found earlier, found here, later.
+        self.columns = []
+        for sizes in self.step_inputs:
+            width = [sum(sizes[step] for step in steps) for steps in self.blocks]
+            self.columns.append([[sum(width[:k]), width[k], sum(width[k + 1 :])] for k in range(len(width))])
+        # For each step and layer, the rows that it finishes, counted from the start of its block.
+        self.step_rows = []
+        for steps in self.blocks:
+            ends = [list(accumulate((sizes[step] for step in steps), initial=0)) for sizes in step_outputs]
+            self.step_rows += list(zip(*(pairwise(places) for places in ends), strict=True))
 
         order = torch.tensor(net.order)
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("back", torch.argsort(order), persistent=False)
-        by_step = (torch.arange(count)[:, None] * self.net.dim + order).split(self.step_dims, 1)
+        by_step = (torch.arange(count)[:, None] * net.dim + order).split(variables, 1)
         self.register_buffer("rows", torch.cat([part.flatten() for part in by_step]), persistent=False)

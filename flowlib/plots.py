@@ -452,9 +452,9 @@ def learning_curve(
     # A steep start would squeeze the rest into a line; it may leave the picture.
     known = np.concatenate([train, np.asarray(history.valid), [] if reference is None else [reference]])
     low, usual = np.min(known), np.quantile(train, 0.9)
-    ax.set_ylim(top=min(ax.get_ylim()[1], low + 4 * (usual - low) + 1e-12))
+    top = min(ax.get_ylim()[1], low + 4 * (usual - low) + 1e-12)
+    ax.set_ylim(low - 0.05 * (top - low), top)
     # A curve that leaves the picture is named where it leaves.
-    top = ax.get_ylim()[1]
     _label_ends(ax, steps[-1], [(min(value, top), text, color) for value, text, color in ends])
     ax.set(xlabel="step", ylabel=f"negative log-likelihood ({units})")
     return ax

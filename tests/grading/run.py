@@ -11,7 +11,7 @@ from pathlib import Path
 from flowlib.course.grading import journal
 from tests.grading.course import LESSON, Class
 
-FAST = ["--cell-seconds", "4", "--total-seconds", "30", "--memory", "1500"]
+FAST = ["--cell-seconds", "4", "--total-seconds", "60", "--memory", "1500"]
 
 
 def command(klass: Class, *options: str, out: str = "out", word: str = "grade") -> list[str]:

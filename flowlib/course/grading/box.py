@@ -9,6 +9,7 @@ run a cell, call a function. What it replies is a student's word and is treated 
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import io
 import os
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import traceback
 from pathlib import Path
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 import matplotlib_inline.backend_inline  # noqa: F401  (students' figures: loaded before the fork)
@@ -170,7 +171,8 @@ class Notebook:
         self.outputs: list[dict] = []
         self.size = 0
         sys.path.append(os.getcwd())  # at the end: a submitted torch.py shadows nothing
-        signal.signal(signal.SIGALRM, self._alarm)
+        self.busy = False
+        signal.signal(signal.SIGINT, self._interrupt)
         self.log_out()
 
     def log_out(self) -> None:
@@ -179,13 +181,13 @@ class Notebook:
     def serve(self, connection: socket.socket) -> None:
         while True:
             request = values.receive(connection)
-            signal.setitimer(signal.ITIMER_REAL, request["seconds"], 1.0)
             try:
+                self.busy = True
                 reply = getattr(self, f"do_{request['do']}")(**request["arguments"])
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                self.busy = False
                 message = values.pack({"id": request["id"], "reply": reply})
             except BaseException as error:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                self.busy = False
                 message = values.pack({"id": request["id"], "error": _describe(error)})
             connection.setblocking(True)
             connection.sendall(message)
@@ -202,19 +204,18 @@ class Notebook:
 
     def do_look(self, names: list[str]) -> dict:
         """What kind of thing each name is; values come along, the rest is called by path."""
-        return {
-            name: self._seen(self.shell.user_ns[name], name) for name in names if name in self.shell.user_ns
-        }
+        space = self.shell.user_ns
+        return {name: self._seen(space[name], reachable=True) for name in names if name in space}
 
-    def do_call(self, path: list, args: list, kwargs: dict, construct: bool) -> Any:
+    def do_call(self, path: list, args: list, kwargs: dict) -> Any:
         """Call a function, a class or a method."""
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             result = self._at(path)(*args, **kwargs)
-        return self._seen(result, None if construct else "result")
+        return self._seen(result, reachable=False)
 
     def do_get(self, path: list) -> Any:
         """The attribute of an object."""
-        return self._seen(self._at(path), "attribute")
+        return self._seen(self._at(path), reachable=True)
 
     # How.
 
@@ -224,26 +225,23 @@ class Notebook:
             thing = getattr(thing, name)
         return thing
 
-    def _seen(self, thing: Any, name: str | None) -> dict:
-        if isinstance(thing, type):
+    def _seen(self, thing: Any, reachable: bool) -> dict:
+        """A thing as the grader may know it: by value, or by a name or number to call it by."""
+        if reachable and isinstance(thing, type):
             return {"class": thing.__name__}
-        if isinstance(thing, FunctionType) or (name is not None and type(thing).__name__ in _CALLABLE_TYPES):
+        if reachable and isinstance(thing, _FUNCTIONS):
             return {"function": getattr(thing, "__name__", "function")}
         try:
             values.pack(thing)
             return {"value": thing}
-        except values.NotAValue as reason:
+        except values.NotAValue:
             key = len(self.objects)
             self.objects[key] = thing
-            return {
-                "object": key,
-                "type": type(thing).__name__,
-                "callable": callable(thing),
-                "why": str(reason),
-            }
+            return {"object": key, "type": type(thing).__name__}
 
-    def _alarm(self, *_) -> None:
-        raise TimeLimit("the time limit was reached")
+    def _interrupt(self, *_) -> None:
+        if self.busy:  # an interrupt that comes too late must not hit the next request
+            raise TimeLimit("the time limit was reached")
 
     def _show(self, output: dict) -> None:
         self.size += sum(len(str(part)) for part in (output.get("data") or output).values())
@@ -287,7 +285,7 @@ class Notebook:
         self._show({"output_type": "error", "ename": kind.__name__, "evalue": str(value), "traceback": lines})
 
 
-_CALLABLE_TYPES = {"method", "builtin_function_or_method", "partial", "_lru_cache_wrapper", "OpOverload"}
+_FUNCTIONS = FunctionType, MethodType, BuiltinFunctionType, functools.partial
 
 
 class _Stream(io.TextIOBase):

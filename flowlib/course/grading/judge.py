@@ -82,7 +82,7 @@ def judge(
         _lay_out(collected, Path(folder))
 
         def new_box() -> Box:
-            return Box(zygote, Path(folder), limits, worker, seed, isolate)
+            return Box(zygote, Path(folder), limits, worker, seed, isolate, clock.end)
 
         first = _Attempt(exercise, submission, clock)
         first.run(new_box)

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from flowlib.autoregressive import MaskedAutoregressive
 from flowlib.bijection import Inverse
-from flowlib.checks import check_bijection, check_flow, check_gradients, check_triangular
+from flowlib.checks import check_bijection, check_flow, check_gradients, check_inverse, check_triangular
 from flowlib.flow import IAF, MAF
 from flowlib.scalar import AffineTransformer, SplineTransformer
 
@@ -40,7 +40,7 @@ def one_pass_per_variable(layer: MaskedAutoregressive, z, context=None):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("context", [0, 3])
-@pytest.mark.parametrize("dim", [1, 2, 3, 5, 64])
+@pytest.mark.parametrize("dim", [1, 2, 3, 5])
 @pytest.mark.parametrize("transformer", TRANSFORMERS)
 def test_laws(transformer, dim, context, dtype):
     torch.manual_seed(0)
@@ -49,11 +49,20 @@ def test_laws(transformer, dim, context, dtype):
         rows = torch.randn(4, context, dtype=dtype) if context else None
         z = torch.randn(4, dim, dtype=dtype)
         check_bijection(layer, z=z, context=rows, tolerance=ROUND_TRIP[dtype])
-        if dim < 64:
-            check_bijection(Inverse(layer), z=z, context=rows, tolerance=ROUND_TRIP[dtype])
-            check_triangular(
-                layer, z, context=rows, order=None if order is None else torch.argsort(torch.tensor(order))
-            )
+        check_bijection(Inverse(layer), z=z, context=rows, tolerance=ROUND_TRIP[dtype])
+        place = None if order is None else torch.argsort(torch.tensor(order))
+        check_triangular(layer, z, context=rows, order=place)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("transformer", TRANSFORMERS)
+def test_laws_in_64_dimensions(transformer, dtype):
+    torch.manual_seed(0)
+    layer = trained(MaskedAutoregressive(64, (80, 64), transformer(), torch.randperm(64).tolist(), 3)).to(
+        dtype
+    )
+    rows, z = torch.randn(2, 3, dtype=dtype), torch.randn(2, 64, dtype=dtype)
+    check_bijection(layer, z=z, context=rows, tolerance=ROUND_TRIP[dtype])
 
 
 @settings(max_examples=100, deadline=None)
@@ -169,7 +178,7 @@ def test_errors_say_what_was_expected():
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("context", [0, 2])
-@pytest.mark.parametrize("dim", [1, 2, 3, 5, 64])
+@pytest.mark.parametrize("dim", [1, 2, 3, 5])
 @pytest.mark.parametrize("transformer", ["affine", "spline"])
 def test_models_obey_the_laws(transformer, dim, context, dtype):
     torch.manual_seed(0)
@@ -179,6 +188,15 @@ def test_models_obey_the_laws(transformer, dim, context, dtype):
         z = torch.randn(4, dim, dtype=dtype)
         check_bijection(flow.bijection, z=z, context=rows, tolerance=ROUND_TRIP[dtype])
         check_gradients(flow, flow.bijection(z, rows)[0], context=rows)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("model", [MAF, IAF])
+def test_models_in_64_dimensions(model, dtype):
+    flow = trained(model(64, 3, (64, 64))).to(dtype)
+    z = torch.randn(8, 64, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    check_inverse(flow.bijection, z=z, tolerance=ROUND_TRIP[dtype])
+    check_gradients(flow, flow.bijection(z)[0])
 
 
 @pytest.mark.parametrize("transformer", ["affine", "spline"])

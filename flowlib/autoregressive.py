@@ -95,14 +95,13 @@ class MaskedAutoregressive(Bijection):
             bias.expand(-1, batch).split(sizes) for bias, sizes in zip(biases, self.block_rows, strict=True)
         ]
         z_steps = z[None].split(self.step_inputs[0], 1)
-        found = [[] for _ in weights]  # x, h_1, ..., h_L: the finished units of each layer
+        found = [[z[:0]] for _ in weights]  # x, h_1, ..., h_L: the finished units of each layer
         log_derivatives = []
         for block, steps in enumerate(self.blocks):
             waiting, columns = [], []
             for layer, earlier in enumerate(found):
                 known, here, _ = rows[layer][block].split(self.columns[layer][block], 1)
-                total = sums[layer][block]
-                waiting.append(torch.addmm(total, known, torch.cat(earlier)) if earlier else total.clone())
+                waiting.append(torch.addmm(sums[layer][block], known, torch.cat(earlier)))
                 columns.append(here.split([self.step_inputs[layer][step] for step in steps], 1))
             for place, step in enumerate(steps):
                 for layer, (start, stop) in enumerate(self.step_rows[step]):
@@ -112,7 +111,8 @@ class MaskedAutoregressive(Bijection):
                     if layer < len(weights) - 1:
                         ready = activation(ready)
                     else:
-                        x, log_derivative = transformer(z_steps[step], ready.view(1, count, -1, batch))
+                        params = ready.view(1, count, self.step_inputs[0][step], batch)
+                        x, log_derivative = transformer(z_steps[step], params)
                         log_derivatives.append(log_derivative)
                         ready = x[0]
                     after = (layer + 1) % len(weights)

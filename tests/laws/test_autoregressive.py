@@ -58,14 +58,12 @@ def test_laws(transformer, dim, context, dtype):
 @pytest.mark.parametrize("transformer", TRANSFORMERS)
 def test_laws_in_64_dimensions(transformer, dtype):
     torch.manual_seed(0)
-    layer = trained(MaskedAutoregressive(64, (80, 64), transformer(), torch.randperm(64).tolist(), 3)).to(
-        dtype
-    )
+    layer = trained(MaskedAutoregressive(64, (70,), transformer(), torch.randperm(64).tolist(), 3)).to(dtype)
     rows, z = torch.randn(2, 3, dtype=dtype), torch.randn(2, 64, dtype=dtype)
     check_bijection(layer, z=z, context=rows, tolerance=ROUND_TRIP[dtype])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     dim=st.integers(1, 12),
     widths=st.lists(st.integers(1, 80), min_size=1, max_size=3),
@@ -103,12 +101,12 @@ def test_inversion_costs_one_pass_of_arithmetic(dim, width):
 def test_gradients_of_both_directions(transformer, context):
     """Against finite differences, for the input, the context and every parameter."""
     torch.manual_seed(0)
-    layer = MaskedAutoregressive(4, (7, 6), transformer(), [2, 0, 3, 1], context, nn.Tanh)
-    layer = trained(layer).double()
+    rule = AffineTransformer() if transformer is AffineTransformer else SplineTransformer(2)
+    layer = trained(MaskedAutoregressive(3, (5, 4), rule, [2, 0, 1], context, nn.Tanh)).double()
     names = [name for name, _ in layer.named_parameters()]
     values = [parameter.detach().requires_grad_() for parameter in layer.parameters()]
-    z = torch.randn(3, 4).double().requires_grad_()
-    rows = torch.randn(3, context).double().requires_grad_() if context else None
+    z = torch.randn(2, 3).double().requires_grad_()
+    rows = torch.randn(2, context).double().requires_grad_() if context else None
 
     def call(direction):
         def function(z, rows, *values):
@@ -138,7 +136,7 @@ def test_gradients_of_forward_equal_those_of_the_slow_sampler(transformer):
         assert torch.allclose(fast, slow, atol=1e-8, rtol=1e-6)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     transformer=st.sampled_from(TRANSFORMERS),
     dtype=st.sampled_from(DTYPES),

@@ -495,11 +495,10 @@ def _names_used(source: str) -> set[str]:
             used.add(node.id)
         elif isinstance(node, ast.Attribute):
             used.add(node.attr)
-        elif isinstance(node, ast.Import):
-            used.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            used.add(node.module or "")
-            used.update(alias.name for alias in node.names)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            modules = [alias.name for alias in node.names]
+            modules.append(getattr(node, "module", None) or "")
+            used.update(modules, *(module.split(".") for module in modules))
     return used
 
 

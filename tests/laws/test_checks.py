@@ -289,6 +289,10 @@ def test_check_source_reads_the_submission():
         broken(lambda: checks.check_source("forward", requires=("tanh",)), "does not use tanh")
         checks.check_source("forward", forbids=("Radial",), requires=("Planar",))
         checks.check_source("unknown", forbids=("Planar",))
+    with checks.submitted_sources(
+        {"task1": "from torch.autograd import grad\n\ndef forward(z):\n    return grad(z)"}
+    ):
+        broken(lambda: checks.check_source("forward", forbids=("autograd",)), "forward uses autograd")
 
 
 def test_check_flow_passes_a_right_flow_and_refuses_a_wrong_one():

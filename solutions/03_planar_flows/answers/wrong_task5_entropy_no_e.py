@@ -12,7 +12,7 @@ def sine_entropy(noise, width):
 
 def fitted_log_prob(train, queries):
     torch.manual_seed(0)
-    flow = PlanarFlow(2, layers=6, cheap="density")
-    training.fit(flow, train, steps=400, lr=0.03, progress=False)
+    flow = PlanarFlow(2, layers=5, cheap="density")
+    training.fit(flow, train, steps=300, lr=0.03, progress=False)
     with torch.no_grad():
         return flow.log_prob(queries)

@@ -73,14 +73,16 @@ def command(folder: Path, limits: Limits) -> list[str]:
             args += ["--ro-bind", f"/{name}", f"/{name}"]
     for path in ("/etc/ld.so.cache", "/etc/fonts", "/etc/localtime", "/etc/alternatives"):
         args += ["--ro-bind-try", path, path]
+    args += ["--proc", "/proc", "--dev", "/dev"]
+    # Before what is visible: the course itself may lie under /tmp, which an empty one would cover.
+    for path, size in (("/dev/shm", 64), ("/tmp", limits.tmp_mb)):
+        args += ["--perms", "1777", "--size", str(size * MB), "--tmpfs", path]
     for path in _visible():
         # bubblewrap makes missing parents with mode 0700, which another uid cannot pass.
         for parent in reversed(path.parents[:-1]):
             args += ["--perms", "0755", "--dir", str(parent)]
         args += ["--ro-bind", str(path), str(path)]
-    args += ["--ro-bind", str(folder), "/submission", "--proc", "/proc", "--dev", "/dev"]
-    for path, size in (("/dev/shm", 64), ("/tmp", limits.tmp_mb)):
-        args += ["--perms", "1777", "--size", str(size * MB), "--tmpfs", path]
+    args += ["--ro-bind", str(folder), "/submission"]
     return args + ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
 
 

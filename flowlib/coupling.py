@@ -74,9 +74,9 @@ class Coupling(Bijection):
         first, second = (channels == channels[0]).nonzero()[:, 0], (channels != channels[0]).nonzero()[:, 0]
         self.sizes = [len(first), len(second)]
         order = torch.cat([first, second])
-        in_blocks = bool((order.diff() > 0).all())
-        self.register_buffer("order", None if in_blocks else order, persistent=False)
-        self.register_buffer("back", None if in_blocks else torch.argsort(order), persistent=False)
+        self.in_blocks = bool((order.diff() > 0).all())
+        self.register_buffer("order", order, persistent=False)
+        self.register_buffer("back", torch.argsort(order), persistent=False)
 
     def forward(self, z, context=None):
         check_event(z, self.event_shape, self)
@@ -108,14 +108,14 @@ class Coupling(Bijection):
         return params.view(batch, count, channels, *space)
 
     def _split(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        if self.order is not None:
+        if not self.in_blocks:
             values = values.index_select(1, self.order)
         first, second = values.split_with_sizes(self.sizes, 1)
         return (first, second) if self.stay_first else (second, first)
 
     def _join(self, stay: Tensor, move: Tensor) -> Tensor:
         values = torch.cat((stay, move) if self.stay_first else (move, stay), 1)
-        return values if self.back is None else values.index_select(1, self.back)
+        return values if self.in_blocks else values.index_select(1, self.back)
 
     def extra_repr(self) -> str:
         return f"event_shape={self.event_shape}, {int(self.mask.sum())} of {self.mask.numel()} entries stay"

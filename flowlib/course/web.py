@@ -24,7 +24,9 @@ def plain(markdown: str) -> str:
 
 
 def words_for_figure(cells: list[dict], index: int) -> str:
-    """What the figure of cell `index` shows: the sentence after it, or else the one before."""
+    """What the figure of cell `index` shows: its metadata `alt`, the sentence after it, or the one before."""
+    if alt := cells[index]["metadata"].get("alt"):
+        return alt
     neighbours = [*cells[index + 1 : index + 2], *reversed(cells[:index])]
     for cell in neighbours:
         if cell["cell_type"] == "markdown":

@@ -34,9 +34,20 @@ def browser():
         chromium.close()
 
 
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
+    return report
+
+
 @pytest.fixture
-def page(browser):
-    """A page that keeps what went wrong on it, and every address it asked for."""
+def page(browser, request):
+    """A page that keeps what went wrong on it, and every address it asked for; a failure is photographed."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
     page.errors, page.requests = [], []
@@ -44,6 +55,11 @@ def page(browser):
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("request", lambda request: page.requests.append(request.url))
     yield page
+    if request.node.stash.get(FAILED, False):
+        target = HOUSE / ".build" / "test" / f"{request.node.name}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=target)
+        print(f"What the browser showed: {target}")
     context.close()
 
 
@@ -77,20 +93,12 @@ def lab(tmp_path_factory):
                 cell["outputs"], cell["execution_count"] = [], None
         path.write_text(json.dumps(notebook), encoding="utf-8")
     home = tmp_path_factory.mktemp("home")
-    # No kernel message may end in this process's warnings; nbgrader needs alembic from this environment.
-    env = os.environ | {"HOME": str(home), "JUPYTER_CONFIG_DIR": str(home), "NO_COLOR": "1"}
+    env = os.environ | {"HOME": str(home), "JUPYTER_CONFIG_DIR": str(home), "OMP_NUM_THREADS": "1"}
+    env.pop("MPLBACKEND", None)  # notebooks draw inline
+    # nbgrader starts alembic by name, which lies beside this Python.
     env["PATH"] = f"{os.path.dirname(sys.executable)}{os.pathsep}{env['PATH']}"
-    command = [
-        sys.executable,
-        "-u",
-        "-m",
-        "flowlib.course.cli",
-        "lab",
-        "01_tiny",
-        "--no-browser",
-        "--port",
-        "18950",
-    ]
+    command = [sys.executable, "-u", "-m", "flowlib.course.cli", "lab", "01_tiny", "--no-browser"]
+    command.append("--port=18950")
     subprocess.run([*command[:4], "release", "01_tiny"], cwd=root, env=env, check=True, capture_output=True)
     with subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.PIPE, text=True) as process:
         try:

@@ -188,7 +188,10 @@ def test_tables_for_nbgrader_canvas_and_moodle(klass):
 
 
 def test_nbgrader_goes_on_from_the_gradebook(klass, tmp_path):
-    """nbgrader's own export and feedback work on what was written, and show no hidden test."""
+    """nbgrader's own export, feedback and formgrader work on what was written, and show no hidden test."""
+    from nbgrader.apps import NbGraderAPI
+    from traitlets.config import PyFileConfigLoader
+
     out = klass.root / "out"
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     options = [f"--CourseDirectory.root={out}", "--course=flows", f"--db=sqlite:///{out / 'gradebook.db'}"]
@@ -203,6 +206,13 @@ def test_nbgrader_goes_on_from_the_gradebook(klass, tmp_path):
     page = (out / "theirs" / "student0001" / LESSON / "exercises.html").read_text()
     assert "secret_slope" not in page and "x should be a z + b" in page
     nbgrader("export", f"--to={tmp_path / 'x.csv'}")
+    config = PyFileConfigLoader("nbgrader_config.py", path=str(klass.root)).load_config()
+    config.CourseDirectory.root, config.CourseDirectory.db_url = str(out), f"sqlite:///{out / 'gradebook.db'}"
+    config.CourseDirectory.autograded_directory = "autograded"
+    (theirs,) = [
+        s for s in NbGraderAPI(config=config).get_submissions(LESSON) if s["student"] == "student0000"
+    ]
+    assert theirs["autograded"] and theirs["score"] == ALL and theirs["needs_manual_grade"]
     assert len((tmp_path / "x.csv").read_text().splitlines()) == SMALL + 1
 
 

@@ -13,7 +13,8 @@ from statistics import median
 
 import pytest
 
-from flowlib.course.grading.bridge import Box, Zygote
+from flowlib.course.grading import box
+from flowlib.course.grading.bridge import Box
 from flowlib.course.grading.sandbox import Limits
 from tests.grading.course import ALL, LESSON, Class, make_course
 from tests.grading.run import FAST, book, command, entries, grade, points
@@ -66,8 +67,8 @@ def test_faster_than_stock_nbgrader(tmp_path, capsys):
 
 def test_the_sandbox_costs_little(capsys):
     """Start, first cell and end of a boxed process against an unboxed one: at most 0.2 s more."""
-    zygote = Zygote()
-    zygote.wait_until_warm()
+    box.warm_up()
+    zygote = box.start()
     times: dict[bool, list[float]] = {True: [], False: []}
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -75,8 +76,8 @@ def test_the_sandbox_costs_little(capsys):
             for turn in range(16):
                 isolate = turn % 2 == 0
                 start = time.perf_counter()
-                with Box(zygote, Path(folder), Limits(), isolate=isolate) as box:
-                    assert box.run("import torch\ntorch.ones(3).sum()", 30)["error"] is None
+                with Box(zygote, Path(folder), Limits(), isolate=isolate) as one:
+                    assert one.run("import torch\ntorch.ones(3).sum()", 30)["error"] is None
                 times[isolate].append(time.perf_counter() - start)
     finally:
         zygote.close()

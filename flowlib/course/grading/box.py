@@ -1,9 +1,9 @@
-"""The student's side: a warm process that forks one boxed notebook kernel for each request.
+"""The student's side: a warm process that forks one boxed notebook for each request.
 
-`python -m flowlib.course.grading.box FD` imports torch and flowlib once, runs no student's code
-itself, and knows nothing of tests, solutions or grades. For each request it forks; the fork enters
-the namespaces that the grader has prepared, gives up its rights, and then serves one submission:
-run a cell, call a function. What it replies is a student's word and is treated so by the grader.
+The warm process has torch and flowlib in memory, runs no student's code itself, and knows nothing
+of tests, solutions or grades. For each request it forks; the fork enters the namespaces that the
+grader has prepared, gives up its rights, and then serves one submission: run a cell, call a
+function. What it replies is a student's word and is treated so by the grader.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import contextlib
 import functools
 import importlib
 import io
+import json
 import os
 import pkgutil
 import random
@@ -21,6 +22,7 @@ import socket
 import sys
 import tempfile
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
@@ -49,33 +51,14 @@ _ENVIRONMENT = {
     "PYTHONSAFEPATH": "1",
     "OMP_NUM_THREADS": "1",
     "CUDA_VISIBLE_DEVICES": "",
-    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    **sandbox.FIGURES,
 }
 
 
 # ---------------------------------------------------------------------------- the warm process
 
 
-def main(requests: socket.socket) -> None:
-    """Serve fork requests until the grader closes the connection."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
-    _warm_up()
-    requests.sendall(b"warm")
-    while True:
-        header, fds, _, _ = socket.recv_fds(requests, 65536, 2)
-        if not header:
-            return
-        request = values.unpack(header, b"")
-        if os.fork() == 0:
-            try:
-                _fork_into_box(request, fds)
-            finally:
-                os._exit(1)
-        for fd in fds:
-            os.close(fd)
-
-
-def _warm_up() -> None:
+def warm_up() -> None:
     """Import what exercises import, so that no student's process has to."""
     torch.set_num_threads(1)
     # torch.optim imports torch._dynamo at the first step of the first optimizer.
@@ -85,6 +68,48 @@ def _warm_up() -> None:
         if module.name != "course":
             with contextlib.suppress(ImportError):
                 importlib.import_module(f"flowlib.{module.name}")
+
+
+def start(close: Iterable[socket.socket] = ()) -> socket.socket:
+    """Fork the warm process off this one, which must be warm itself and must hold no secret yet.
+
+    Args:
+        close: connections of this process that the new one must not keep.
+
+    Returns:
+        the connection over which it takes requests; it ends when all copies of this are closed.
+    """
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if os.fork() == 0:
+        try:
+            for connection in (here, *close):
+                connection.close()
+            _serve(there)
+        finally:
+            os._exit(0)
+    there.close()
+    return here
+
+
+def request(zygote: socket.socket, what: dict, fds: list[int]) -> None:
+    """Ask the warm process for a box that talks over the first of `fds`, in the namespaces of the second."""
+    socket.send_fds(zygote, [json.dumps(what).encode()], fds)
+
+
+def _serve(requests: socket.socket) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's business
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    while True:
+        content, fds, _, _ = socket.recv_fds(requests, 65536, 2)
+        if not content:
+            return
+        if os.fork() == 0:
+            try:
+                _fork_into_box(json.loads(content), fds)
+            finally:
+                os._exit(1)
+        for fd in fds:
+            os.close(fd)
 
 
 def _fork_into_box(request: dict, fds: list[int]) -> None:
@@ -328,7 +353,3 @@ def _describe(error: BaseException) -> dict:
     except BaseException:  # it is the student's own class
         words = ""
     return {"types": [t.__name__ for t in type(error).__mro__], "message": words[:2000]}
-
-
-if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])))

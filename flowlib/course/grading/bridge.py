@@ -14,9 +14,6 @@ import os
 import resource
 import signal
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from flowlib.course.grading import sandbox, values
+from flowlib.course.grading import box, sandbox, values
 
 GRACE = 3.0  # seconds between asking a cell to stop and ending its process
 TICK = 0.25  # seconds between two looks at a box's time and memory
@@ -50,48 +47,11 @@ class CallRefused(TypeError):
     """A call gave something that a test cannot use."""
 
 
-class Zygote:
-    """The warm process that boxes are forked from. It never sees a test, a solution or a grade."""
-
-    def __init__(self):
-        here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.cache = tempfile.TemporaryDirectory(prefix="flowcourse-")
-        environment = {
-            "PATH": "/usr/bin:/bin",
-            "HOME": self.cache.name,
-            "MPLCONFIGDIR": self.cache.name,
-            "LANG": "C.UTF-8",
-            "OMP_NUM_THREADS": "1",
-            "CUDA_VISIBLE_DEVICES": "",
-            "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-            "PYTHONWARNINGS": "ignore",
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "flowlib.course.grading.box", str(there.fileno())],
-            pass_fds=[there.fileno()],
-            env=environment,
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-        )
-        there.close()
-        self.requests = here
-
-    def wait_until_warm(self) -> None:
-        if self.requests.recv(16) != b"warm":
-            raise RuntimeError("the warm process did not start")
-
-    def close(self) -> None:
-        self.requests.close()
-        self.process.kill()
-        self.process.wait()
-        self.cache.cleanup()
-
-
 class Box:
     """One student's process, from first cell to last call.
 
     Args:
-        zygote: where it is forked from.
+        zygote: the connection to the warm process that it is forked from (`box.start`).
         folder: the submitted files, which the box sees as a copy in its working directory.
         limits: what it may use.
         worker: the number of the worker, for its own uid.
@@ -101,7 +61,7 @@ class Box:
 
     def __init__(
         self,
-        zygote: Zygote,
+        zygote: socket.socket,
         folder: Path,
         limits: sandbox.Limits,
         worker: int = 0,
@@ -121,9 +81,7 @@ class Box:
             "seed": seed,
         }
         fds = [there.fileno()] + ([self.holder.pidfd] if self.holder else [])
-        # The request is the header of a message without its prefix.
-        header = values.pack(request)[values._PREFIX.size :]
-        socket.send_fds(zygote.requests, [header], fds)
+        box.request(zygote, request, fds)
         there.close()
         self._count = 0
         self._watched = time.monotonic()
@@ -355,6 +313,14 @@ class ObjectProxy:
 
     def __repr__(self) -> str:
         return f"<a student's {self._type}>"
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"a {self._type} is no value: it is neither true nor false here")
+
+    def __eq__(self, other: object) -> bool:
+        raise TypeError(f"a {self._type} is no value: it cannot be compared here")
+
+    __hash__ = None
 
 
 def _is_error(error: Any) -> bool:

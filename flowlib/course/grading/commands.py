@@ -25,7 +25,9 @@ Submitted = Annotated[
         help="Folder <student>/<lesson>/exercises.ipynb, or an LMS's zip. Default: .build/submitted."
     ),
 ]
-Out = Annotated[Path | None, typer.Option(help="Where the results go. Default: .build/graded.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Where the results go. Default: .build, where nbgrader looks.")
+]
 Database = Annotated[
     str | None,
     typer.Option("--db", help="Gradebook, e.g. postgresql+psycopg2://user@host/name. Default: SQLite."),
@@ -149,7 +151,7 @@ def make_plan(
         solution=root / "solutions" / name / NOTEBOOK,
         assignment=name,
         submitted=submitted or root / ".build" / "submitted",
-        out=out or root / ".build" / "graded",
+        out=out or root / ".build",
         db=db,
         workers=workers,
         cluster=cluster,

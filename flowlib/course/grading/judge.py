@@ -7,6 +7,7 @@ task: a task then stands on right earlier ones, and one mistake costs once. The 
 
 from __future__ import annotations
 
+import socket
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 
 from flowlib.course.exercise import Exercise, Task, public
 from flowlib.course.grading import preflight, trusted
-from flowlib.course.grading.bridge import Box, BoxLost, Zygote
+from flowlib.course.grading.bridge import Box, BoxLost
 from flowlib.course.grading.preflight import Cell, Submission
 from flowlib.course.grading.sandbox import Limits
 from flowlib.course.grading.trusted import Outcome
@@ -58,7 +59,7 @@ def judge(
     notes: list[str],
     flags: list[str],
     exercise: Exercise,
-    zygote: Zygote,
+    zygote: socket.socket,
     limits: Limits,
     worker: int = 0,
     seed: int = 0,

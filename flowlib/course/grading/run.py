@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -95,6 +95,7 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
     plan.out.mkdir(parents=True, exist_ok=True)
     log = journal.Journal(plan.journal)
     tests = journal.test_hash(work)
+    pool = _pool(plan, len(readers))
     try:
         with Book(plan.url, plan.assignment, work) as book:
             _catch_up(book, log)
@@ -110,9 +111,8 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
             if progress:
                 progress(done, len(readers), "")
             notebook = json.dumps(work.notebook)
-            for job, result in _results(
-                plan, ({**_job(plan, s, readers[s]()), "exercise": notebook} for s in due)
-            ):
+            jobs = ({**_job(plan, s, readers[s]()), "exercise": notebook} for s in due)
+            for job, result in pool.run(jobs):
                 entry = _entry(plan, work, tests, job, result, times.get(job["student"]))
                 _write_files(plan, job["student"], result)
                 log.append(entry)
@@ -123,6 +123,7 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
                     progress(done, len(readers), job["student"])
             rows = [row for row in book.rows() if row["student_id"] in entries]
     finally:
+        pool.close()
         log.close()
     return Run(plan, work, dict(sorted(entries.items())), rows, graded=len(due))
 
@@ -164,10 +165,10 @@ def _job(plan: Plan, student: str, collected: Collected) -> dict:
     }
 
 
-def _results(plan: Plan, jobs: Iterator[dict]) -> Iterator[tuple[dict, dict]]:
+def _pool(plan: Plan, most: int) -> workers.Local | workers.Cluster:
     if plan.cluster:
-        return workers.run_on_cluster(jobs, plan.cluster)
-    return workers.run_here(jobs, plan.workers or len(os.sched_getaffinity(0)))
+        return workers.Cluster(plan.cluster)
+    return workers.Local(min(plan.workers or len(os.sched_getaffinity(0)), most))
 
 
 def _entry(plan: Plan, work: Exercise, tests: str, job: dict, result: dict, submitted: float | None) -> dict:

@@ -1,8 +1,8 @@
 """A worker: a long-lived process that grades one submission after another.
 
-`python -m flowlib.course.grading.worker FD` reads jobs from a socket and answers each with a
-verdict. Each job is judged in a fork, so that nothing of one submission reaches the next, and a
-judge that hangs or dies is replaced by a verdict that says so.
+`python -m flowlib.course.grading.worker FD ...` starts one for each connection. It reads jobs and
+answers each with a verdict. Each job is judged in a fork, so that nothing of one submission reaches
+the next, and a judge that hangs or dies is replaced by a verdict that says so.
 """
 
 from __future__ import annotations
@@ -21,12 +21,8 @@ import traceback
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-
-import flowlib.checks  # noqa: F401  (tests use it: loaded once here, not in each fork)
 from flowlib.course import exercise
-from flowlib.course.grading import feedback, values
-from flowlib.course.grading.bridge import Zygote
+from flowlib.course.grading import box, feedback, values
 from flowlib.course.grading.judge import judge
 from flowlib.course.grading.sandbox import Limits
 
@@ -35,14 +31,34 @@ MAX_MEMORY = 8 * 2**30  # of a judge
 MAX_REPLY = 64 * 2**20
 
 
-def main(jobs: socket.socket) -> None:
-    """Serve jobs until the grader closes the connection."""
-    torch.set_num_threads(1)  # one worker a core
-    zygote = Zygote()
+def main(connections: list[socket.socket]) -> None:
+    """Fork one worker for each connection, and wait until all have ended.
+
+    The warm process is forked off first, before there is anything in memory that it may not know.
+    """
+    box.warm_up()
     feedback.warm_up()
-    zygote.wait_until_warm()
-    values.send(jobs, "warm")
+    zygote = box.start(close=connections)
+    for jobs in connections:
+        if os.fork() == 0:
+            try:
+                for other in connections:
+                    if other is not jobs:
+                        other.close()
+                serve(jobs, zygote)
+            finally:
+                os._exit(0)
+    for connection in (*connections, zygote):
+        connection.close()
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
+def serve(jobs: socket.socket, zygote: socket.socket) -> None:
+    """Serve jobs until the grader closes the connection."""
     with contextlib.suppress(values.Gone):
+        values.send(jobs, "warm")
         while True:
             job = values.receive(jobs, limit=2**30)
             result = _in_fork(job, zygote, jobs)
@@ -50,10 +66,9 @@ def main(jobs: socket.socket) -> None:
                 with contextlib.suppress(Exception):
                     importlib.import_module(name)
             values.send(jobs, result)
-    zygote.close()
 
 
-def _in_fork(job: dict, zygote: Zygote, jobs: socket.socket) -> dict:
+def _in_fork(job: dict, zygote: socket.socket, jobs: socket.socket) -> dict:
     here, there = socket.socketpair()
     pid = os.fork()
     if pid == 0:
@@ -88,7 +103,7 @@ def _in_fork(job: dict, zygote: Zygote, jobs: socket.socket) -> dict:
         here.close()
 
 
-def run(job: dict, zygote: Zygote) -> dict:
+def run(job: dict, zygote: socket.socket) -> dict:
     """Judge a job: a dict of values, so that it can travel to any worker."""
     work = exercise.parse(json.loads(job["exercise"]), Path(job["assignment"]))
     verdict = judge(
@@ -111,4 +126,4 @@ def run(job: dict, zygote: Zygote) -> dict:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the grader's business
-    main(socket.socket(fileno=int(sys.argv[1])))
+    main([socket.socket(fileno=int(word)) for word in sys.argv[1:]])

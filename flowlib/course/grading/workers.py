@@ -7,6 +7,7 @@ is replaced and its job runs again; a job that kills three workers is given up, 
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import socket
 import subprocess
@@ -15,24 +16,20 @@ import threading
 from collections.abc import Iterable, Iterator
 
 from flowlib.course.grading import values
+from flowlib.course.grading.sandbox import FIGURES
 from flowlib.course.house import CourseError
 
 TRIES = 3
+START_SECONDS = 300.0  # that a worker may take to start, on a very busy machine
 
 
 class Worker:
-    """One worker process and the connection to it."""
+    """One worker process: the connection to it, and what it shares with those started together."""
 
-    def __init__(self):
-        here, there = socket.socketpair()
-        self.connection = here
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "flowlib.course.grading.worker", str(there.fileno())],
-            pass_fds=[there.fileno()],
-            stdin=subprocess.DEVNULL,
-        )
-        there.close()
+    def __init__(self, connection: socket.socket, process: subprocess.Popen, crew: list[Worker]):
+        self.connection, self.process, self.crew = connection, process, crew
         self.warm = False
+        crew.append(self)
 
     def run(self, job: dict) -> dict:
         """One job's result.
@@ -41,18 +38,45 @@ class Worker:
             values.Gone, values.Late, values.Malformed: the worker is of no use any more.
         """
         if not self.warm:
-            values.receive(self.connection, 120.0)
+            values.receive(self.connection, START_SECONDS)
             self.warm = True
         values.send(self.connection, job, 60.0)
         return values.receive(self.connection, job["limits"]["total_seconds"] + 30.0, 2**30)
 
     def close(self) -> None:
+        """Let it end; the last of those started together waits until all have."""
         self.connection.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(2.0)
-            return
-        self.process.kill()
-        self.process.wait()
+        self.crew.remove(self)
+        if not self.crew:
+            try:
+                self.process.wait(10.0)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def start(count: int) -> list[Worker]:
+    """Start workers, which share what they import; they are warm some seconds later.
+
+    Their environment holds nothing but what Python and matplotlib need: students' processes are
+    forked from theirs.
+    """
+    pairs = [socket.socketpair() for _ in range(count)]
+    fds = [there.fileno() for _, there in pairs]
+    kept = {
+        name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR", "MPLCONFIGDIR") if name in os.environ
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "flowlib.course.grading.worker", *map(str, fds)],
+        pass_fds=fds,
+        env=kept | {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""} | FIGURES,
+        stdin=subprocess.DEVNULL,
+    )
+    crew: list[Worker] = []
+    for here, there in pairs:
+        there.close()
+        Worker(here, process, crew)
+    return list(crew)
 
 
 def run_with_retries(job: dict, get, drop) -> dict:
@@ -69,47 +93,52 @@ def run_with_retries(job: dict, get, drop) -> dict:
 # ---------------------------------------------------------------------------- this machine
 
 
-def run_here(jobs: Iterable[dict], count: int) -> Iterator[tuple[dict, dict]]:
-    """Run jobs on `count` workers of this machine; yields (job, result) in the order of completion."""
-    source = iter(jobs)
-    lock, results = threading.Lock(), queue.Queue()
-    stop = threading.Event()
+class Local:
+    """Workers on this machine; they warm up while the grader reads the class."""
 
-    def serve() -> None:
-        own: list[Worker] = [Worker()]
+    def __init__(self, count: int):
+        self.workers = start(count)
 
-        def drop(worker: Worker) -> None:
+    def close(self) -> None:
+        for worker in self.workers:
             worker.close()
-            own[0] = Worker()
+        self.workers = []
 
+    def run(self, jobs: Iterable[dict]) -> Iterator[tuple[dict, dict]]:
+        """Run jobs; yields (job, result) in the order of completion."""
+        source, lock, results = iter(jobs), threading.Lock(), queue.Queue()
+        stop = threading.Event()
+
+        def serve(place: int) -> None:
+            def drop(worker: Worker) -> None:
+                worker.close()
+                (self.workers[place],) = start(1)
+
+            try:
+                while not stop.is_set():
+                    with lock:
+                        job = next(source, None)
+                    if job is None:
+                        break
+                    results.put((job, run_with_retries(job, lambda: self.workers[place], drop)))
+                results.put((None, None))
+            except BaseException as error:
+                results.put((None, error))
+
+        for place in range(len(self.workers)):
+            threading.Thread(target=serve, args=(place,), daemon=True).start()
         try:
-            while not stop.is_set():
-                with lock:
-                    job = next(source, None)
-                if job is None:
-                    return
-                results.put((job, run_with_retries(job, lambda: own[0], drop)))
-        except BaseException as error:
-            results.put((None, error))
+            running = len(self.workers)
+            while running:
+                job, result = results.get()
+                if job is not None:
+                    yield job, result
+                elif result is None:
+                    running -= 1
+                else:
+                    raise result
         finally:
-            own[0].close()
-            results.put((None, None))
-
-    threads = [threading.Thread(target=serve, daemon=True) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    try:
-        running = count
-        while running:
-            job, result = results.get()
-            if job is not None:
-                yield job, result
-            elif result is None:
-                running -= 1
-            else:
-                raise result
-    finally:
-        stop.set()
+            stop.set()
 
 
 # ---------------------------------------------------------------------------- a Dask cluster
@@ -121,9 +150,8 @@ def run_on_dask_worker(job: dict) -> dict:
     """What a Dask worker does with a job: hand it to a grading worker of its own, kept warm."""
     with contextlib.suppress(queue.Empty):
         worker = _idle.get_nowait()
-        if worker.process.poll() is None:
-            return _and_keep(worker, job)
-    return _and_keep(Worker(), job)
+        return _and_keep(worker, job)
+    return _and_keep(*start(1), job)
 
 
 def _and_keep(worker: Worker, job: dict) -> dict:
@@ -131,46 +159,54 @@ def _and_keep(worker: Worker, job: dict) -> dict:
 
     def drop(lost: Worker) -> None:
         lost.close()
-        current[0] = Worker()
+        current[:] = start(1)
 
     result = run_with_retries(job, lambda: current[0], drop)
     _idle.put(current[0])
     return result
 
 
-def run_on_cluster(jobs: Iterable[dict], address: str) -> Iterator[tuple[dict, dict]]:
-    """Run jobs on an existing Dask cluster; Dask runs the jobs of a lost worker again, elsewhere.
+class Cluster:
+    """An existing Dask cluster; Dask runs the jobs of a lost worker again, elsewhere.
 
     Raises:
         CourseError: there is no scheduler at this address, or it has no workers.
     """
-    try:
-        from distributed import Client, as_completed
-    except ImportError:
-        raise CourseError("--cluster needs Dask: pip install -c constraints.txt -e '.[cluster]'") from None
-    try:
-        client = Client(address, timeout=10)
-    except OSError as error:
-        raise CourseError(f"No Dask scheduler answers at {address}: {error}") from error
-    with client:
-        threads = sum(client.nthreads().values())
-        if not threads:
+
+    def __init__(self, address: str):
+        try:
+            from distributed import Client
+        except ImportError:
             raise CourseError(
-                f"The Dask scheduler at {address} has no workers; start some: dask worker {address}"
-            )
-        source = iter(jobs)
-        waiting: dict = {}
-        # A few jobs more than threads are under way: enough to keep all busy, little enough to hold.
-        done = as_completed()
+                "--cluster needs Dask: pip install -c constraints.txt -e '.[cluster]'"
+            ) from None
+        try:
+            self.client = Client(address, timeout=10)
+        except (OSError, ValueError) as error:
+            raise CourseError(f"No Dask scheduler answers at {address}: {error}") from error
+        self.threads = sum(self.client.nthreads().values())
+        if not self.threads:
+            self.client.close()
+            raise CourseError(f"The Dask scheduler at {address} has no workers: start dask worker {address}")
+
+    def close(self) -> None:
+        self.client.close()
+
+    def run(self, jobs: Iterable[dict]) -> Iterator[tuple[dict, dict]]:
+        """Run jobs; yields (job, result) in the order of completion."""
+        from distributed import as_completed
+
+        source, waiting, done = iter(jobs), {}, as_completed()
 
         def submit() -> None:
             job = next(source, None)
             if job is not None:
-                future = client.submit(run_on_dask_worker, job, pure=False, retries=TRIES)
+                future = self.client.submit(run_on_dask_worker, job, pure=False, retries=TRIES)
                 waiting[future.key] = job
                 done.add(future)
 
-        for _ in range(threads + 2):
+        # A few more jobs than threads are under way: enough to keep all busy, few enough to hold.
+        for _ in range(self.threads + 2):
             submit()
         for future in done:
             job = waiting.pop(future.key)

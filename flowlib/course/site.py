@@ -37,9 +37,16 @@ mathjax3_config = {"tex": {"inlineMath": [["\\\\(", "\\\\)"]], "displayMath": [[
 html_theme = "furo"
 html_title = "Normalizing flows"
 html_static_path = ["static"]
+html_favicon = "static/icon.svg"
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
+"""
+
+# A blue cloud and a vermilion one: z and x.
+ICON = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="11" cy="16" r="9" fill="#0072B2"/>\
+<path d="M14 22a9 9 0 0 1 14-9 9 9 0 0 0-14 9z" fill="#D55E00"/></svg>
 """
 
 CSS = """\
@@ -100,6 +107,7 @@ def _write_source(root: Path, source: Path) -> None:
     (source / "static").mkdir(parents=True)
     (source / "conf.py").write_text(CONF)
     (source / "static" / "site.css").write_text(CSS)
+    (source / "static" / "icon.svg").write_text(ICON)
     shutil.copy(root / "assets" / "web" / "mathjax.js", source / "static")
     shutil.copytree(root / "assets" / "figures", source / "assets" / "figures")
     pages = {

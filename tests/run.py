@@ -22,6 +22,7 @@ from pathlib import Path
 
 HOUSE = Path(__file__).resolve().parents[1]
 RESULTS = HOUSE / ".build" / "test"
+NO_TIMES = "--ignore=tests/notebooks/test_time.py"  # they are read after the notebooks have run
 PARALLEL = ["-n", "2", "--dist", "loadfile"]
 UNTIMED = "--ignore=tests/notebooks/test_time.py"  # it reads the times of the stage "lessons"
 
@@ -103,6 +104,7 @@ def run(stage: Stage) -> bool:
     if "-n" in stage.command:
         environment |= {"OMP_NUM_THREADS": "1"}
     if stage.name == "lessons":
+        (RESULTS / "load").write_text(f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "0")
         environment.pop("MPLBACKEND")  # notebooks draw inline
     code = subprocess.run(stage.command, cwd=HOUSE, env=environment, check=False).returncode
     return code in (0, 5)  # pytest ends with 5 when a selection is empty

@@ -11,6 +11,8 @@ from flowlib.course.house import lesson_names
 from tests.conftest import HOUSE
 
 RESULTS = HOUSE / ".build" / "test" / "lessons.xml"
+LOAD = RESULTS.with_name("load")
+BUSY = 4.0  # our own checks, two at a time, make about 2
 BUDGET = {"lesson.ipynb": 120.0, "demo.ipynb": 10.0}
 CELL = 20.0
 SHARED = 1.5  # two notebooks run at once on two cores
@@ -32,6 +34,9 @@ def seconds() -> dict[str, list[float]]:
 def test_runs_in_time(lesson, name):
     if not RESULTS.is_file():
         pytest.skip("the notebooks have not run: python -m tests.run --only lessons")
+    load = float(LOAD.read_text()) if LOAD.is_file() else 0.0
+    if load > BUSY:
+        pytest.skip(f"the machine was busy with other things (load {load:.1f}) when the notebooks ran")
     path = f"lessons/{lesson}/{name}"
     measured = seconds().get(path)
     if not measured:

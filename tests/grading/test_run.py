@@ -307,6 +307,8 @@ def test_postgresql_gives_the_same_grades_even_when_killed(klass, postgres):
     assert not (klass.root / "postgres" / "gradebook.db").exists()
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")  # the pipe of the worker that was killed
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_cluster_that_loses_a_worker_gives_the_same_grades(klass):
     pytest.importorskip("distributed")
     dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
@@ -339,6 +341,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_grades(klass):
         for process in [*workers, scheduler]:
             process.kill()
             process.wait()
+        scheduler.stderr.close()
     assert book(klass, "dask") == book(klass)
     assert all(executed(klass, student, "dask") for student in ("student0000", "student0003"))
 

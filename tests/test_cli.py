@@ -159,3 +159,33 @@ def test_lab_opens_and_stops(tiny_course):
         process.stdout.close()
     time.sleep(0.1)
     assert lab.first_free_port(18888) == 18888
+
+
+# ---------------------------------------------------------------------------- the sample class
+
+
+@pytest.mark.timeout(300)
+def test_sample_class_gets_the_marks_it_must(tiny_course):
+    """What `make grade` does: twelve submissions in, a table, a gradebook and feedback out."""
+    done = flowcourse("sample-class", "1", cwd=tiny_course)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line.split() for line in done.stdout.splitlines() if line.rstrip().endswith("graded")]
+    rows = {name: points for name, *points, _outcome in lines}
+    assert len(rows) == 12
+    assert rows["perfect"] == ["5", "5", "10"]
+    assert rows["empty"] == ["0", "0", "0"]
+    assert rows["syntax_error"] == rows["infinite_loop"] == ["5", "0", "5"]
+    assert rows["wrong_task1_sign"] == ["0", "5", "5"]
+    assert "Every submission got the marks it must." in done.stdout
+    folder = tiny_course / ".build" / "grade"
+    assert (folder / "gradebook.db").is_file()
+    assert (folder / "grades.csv").read_text().count("perfect") == 1
+    assert len(list((folder / "feedback").rglob("*.html"))) == 12
+
+
+def test_sample_class_needs_answers(tiny_course):
+    for path in (tiny_course / "solutions" / LESSON / "answers").glob("wrong_*"):
+        path.unlink()
+    done = flowcourse("sample-class", "1", cwd=tiny_course)
+    assert done.returncode == 1
+    assert "5 wrong ones" in done.stderr

@@ -1021,6 +1021,15 @@ def normal_log_prob(z):
 """,
 )
 answer(
+    "odd_words",
+    "raises an error whose words no database and no file can hold",
+    earned=12.0,
+    task2=r"""
+def normal_log_prob(z):
+    raise ValueError("\x00 \ud800 \x1b[2J \u202e '; DROP TABLE grade; --")
+""",
+)
+answer(
     "odd_errors",
     "raises errors that know no words, and of types that mean something to the grader",
     earned=9.0,

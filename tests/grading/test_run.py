@@ -32,7 +32,7 @@ def make_class(root: Path, count: int) -> Class:
         {},
         {"task1": "def affine(z, a, b):\n    return z, z"},
         {"task2": "def normal_log_prob(z:"},
-        {"task4": "Fit = 5"},
+        {"task4": r"def Fit(steps): raise ValueError('\x00 \ud800')"},
         {"task3": "import os\ndef log_prob(x, a, b):\n    os._exit(0)"},
         {"task5": ""},
     ]
@@ -235,6 +235,7 @@ def test_zip_files_of_canvas_and_moodle(klass, tmp_path):
         "curiemarie": 16,
         "noetheremmy": 16,
         "evil": 0,
+        "_": 16,
     }
     assert done["evil"]["outcome"] == "failed" and "link" in done["evil"]["why"][0]
     with zipfile.ZipFile(tmp_path / "moodle.zip", "w") as archive:
@@ -242,6 +243,17 @@ def test_zip_files_of_canvas_and_moodle(klass, tmp_path):
     other.submitted = tmp_path / "moodle.zip"
     assert grade(other, *FAST, out="moodle").returncode == 0
     assert points(entries(other, "moodle")["Ada Lovelace"]) == 16
+
+
+def test_strangers_names_become_harmless():
+    from flowlib.course.grading.classes import student_name
+
+    for name in ("..", ".hidden", "a/../b", "x\ny", "\udcff", "=1+1", "<script>", "a\x00b", "", "n" * 300):
+        safe = student_name(name)
+        assert Path(safe).name == safe and not safe.startswith(".") and 0 < len(safe.encode()) < 255
+        assert not set(safe) & set("<>=/\\\n\0")
+    assert student_name("Zoë O'Brien (2)") == "Zoë O'Brien (2)"
+    assert student_name("a?", {"a_"}) == "a__"
 
 
 def test_similar_submissions_are_listed_and_given_code_is_not(klass, tmp_path):
@@ -315,20 +327,13 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_grades(klass):
     say = dict(stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     scheduler = subprocess.Popen([*dask, "--host", "127.0.0.1", "--port", "0", "--no-dashboard"], **say)
     address = next(line.split()[-1] for line in scheduler.stderr if "Scheduler at" in line)
-    worker = [
-        sys.executable,
-        "-m",
-        "distributed.cli.dask_worker",
-        address,
-        "--nthreads",
-        "1",
-        "--no-dashboard",
-        "--no-nanny",
-    ]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+    worker += ["--nthreads", "1", "--no-dashboard", "--no-nanny"]
     silent = dict(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=klass.root)
     workers = [subprocess.Popen(worker, **silent) for _ in range(3)]
     try:
-        time.sleep(3)
+        wait = f"from distributed import Client; Client({address!r}).wait_for_workers(3, 300)"
+        subprocess.run([sys.executable, "-c", wait], check=True, **silent)
         run = subprocess.Popen(command(klass, *FAST, "--cluster", address, out="dask"), cwd=klass.root, **say)
         log = klass.root / "dask" / "journal" / f"{LESSON}.jsonl"
         while run.poll() is None and (not log.exists() or len(log.read_bytes().splitlines()) < SMALL // 4):

@@ -349,7 +349,7 @@ def _describe(error: BaseException) -> dict:
     if isinstance(error, type):
         error = error()
     try:
-        words = str(error)
+        words = f"{error.msg} (line {error.lineno})" if isinstance(error, SyntaxError) else str(error)
     except BaseException:  # it is the student's own class
         words = ""
     return {"types": [t.__name__ for t in type(error).__mro__], "message": words[:2000]}

@@ -11,15 +11,13 @@ import csv
 import re
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from flowlib.course.grading import preflight
 from flowlib.course.grading.preflight import Collected
 from flowlib.course.house import CourseError
-
-NAME = re.compile(r"[^./\\\x00-\x1f<>\"|?*][^/\\\x00-\x1f<>\"|?*]{0,119}")
 
 
 def read_class(source: Path, assignment: str) -> dict[str, Callable[[], Collected]]:
@@ -64,13 +62,22 @@ def read_times(path: Path) -> dict[str, float]:
 def _from_folders(source: Path, assignment: str) -> dict[str, Callable[[], Collected]]:
     found = {}
     for folder in source.iterdir():
-        if not NAME.fullmatch(folder.name):
+        if folder.name.startswith("."):
             continue
         if folder.is_symlink():
-            found[folder.name] = _linked
+            found[student_name(folder.name, found)] = _linked
         elif folder.is_dir() and ((folder / assignment).is_symlink() or (folder / assignment).exists()):
-            found[folder.name] = _reader(folder / assignment)
+            found[student_name(folder.name, found)] = _reader(folder / assignment)
     return found
+
+
+def student_name(name: str, taken: Collection[str] = ()) -> str:
+    """A name that can be a folder, a key of a database and a cell of a table: strangers choose names too."""
+    name = re.sub(r"[^\w .,@+'()-]", "_", name.encode("utf-8", "replace").decode())[:100].strip()
+    name = re.sub(r"^[.]+", "_", name) or "_"
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _reader(folder: Path) -> Callable[[], Collected]:
@@ -97,8 +104,7 @@ def _from_zip(path: Path) -> dict[str, Callable[[], Collected]]:
                 student, name = folder.split("_")[0], str(PurePosixPath(*parts[parts.index(folder) + 1 :]))
             else:
                 continue
-            if NAME.fullmatch(student):
-                members.setdefault(student, []).append((name, info))
+            members.setdefault(student_name(student), []).append((name, info))
     return {student: _zip_reader(path, files) for student, files in members.items()}
 
 

@@ -90,7 +90,7 @@ def judge(
         outcomes = dict(first.outcomes)
         avoid = first.fatal
         for _ in range(len(exercise.tasks) + 1):
-            if clock.over or all(o.status == trusted.PASSED for o in outcomes.values()):
+            if clock.over or not _worth_another(exercise, outcomes, avoid):
                 break
             again = _Attempt(exercise, submission, clock, reference=True, avoid=avoid, passed=outcomes)
             again.run(new_box)
@@ -112,6 +112,15 @@ def judge(
         verdict.outcome = FLAGGED
     verdict.seconds = round(time.monotonic() - start, 3)
     return verdict
+
+
+def _worth_another(exercise: Exercise, outcomes: dict[str, Outcome], fatal: frozenset) -> bool:
+    """Reference answers can help if a test failed after an earlier task did, or after the process ended."""
+    short = [
+        any(outcomes[test.grade_id].status != trusted.PASSED for test in task.tests)
+        for task in exercise.tasks
+    ]
+    return sum(short) > 1 or (any(short) and bool(fatal))
 
 
 def _unanswered(submission: Submission, exercise: Exercise) -> list[str]:

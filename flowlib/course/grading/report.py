@@ -124,6 +124,8 @@ def _distribution(totals: Sequence[float], most: float):
     axes = figure.subplots()
     axes.hist(totals, bins=np.arange(-0.5, most + 1.5), color="#0072B2", edgecolor="white")
     axes.set(xlabel="points from tests", ylabel="submissions")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.get_major_locator().set_params(integer=True)
     return figure
 
 

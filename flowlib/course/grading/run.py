@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from flowlib.course import exercise as exercises
 from flowlib.course.exercise import Exercise
@@ -84,6 +86,8 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
         CourseError: nothing can be graded; the message says why and what to do.
         sandbox.NoSandbox: this machine has no sandbox.
     """
+    if sys.platform != "linux":
+        raise CourseError("Grading needs Linux: on Windows use WSL 2, on a Mac a Linux container.")
     try:
         work = exercises.read(plan.solution)
     except (FileNotFoundError, ValueError) as error:
@@ -201,10 +205,23 @@ def _entry(plan: Plan, work: Exercise, tests: str, job: dict, result: dict, subm
             for task in work.tasks
             for t in task.tests
         }
+    result = _clean(result)
     for key in ("outcome", "why", "notes", "tests", "receipt", "seconds", "sources", "unanswered"):
         entry[key] = result[key]
     entry["comments"] = {task.grade_id: _comment(task, entry["tests"]) for task in work.tasks}
     return entry
+
+
+def _clean(value: Any) -> Any:
+    """Strangers' words, without what databases and files refuse: control characters, lone surrogates."""
+    if isinstance(value, str):
+        value = value.encode("utf-8", "replace").decode()
+        return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "?", value)
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, dict):
+        return {_clean(key): _clean(item) for key, item in value.items()}
+    return value
 
 
 def _comment(task, tests: dict[str, dict]) -> str | None:
@@ -275,7 +292,9 @@ def mistakes(entries: dict[str, dict]) -> list[tuple[str, str, int]]:
     for entry in entries.values():
         for name, outcome in entry["tests"].items():
             if outcome["status"] != PASSED:
-                words = re.sub(r"-?\d+(\.\d+)?(e[-+]?\d+)?", "#", outcome["message"].split("\n")[0])[:200]
+                words = re.sub(
+                    r"(?<![\w.])-?\d+(\.\d+)?(e[-+]?\d+)?(?!\w)", "#", outcome["message"].split("\n")[0]
+                )[:200]
                 key = name, f"{outcome['status']}: {words}"
                 counts[key] = counts.get(key, 0) + 1
     return sorted(((n, w, c) for (n, w), c in counts.items()), key=lambda item: (-item[2], item[0], item[1]))

@@ -75,7 +75,7 @@ def figure(rows: Sequence, path: Path) -> None:
         ax.text(
             row.ratio * 1.06,
             place,
-            f"{row.ratio:.1f}×  ({row.against.split(' /')[0]})",
+            f"{row.ratio:.3g}×  ({row.against.split(' /')[0]})",
             va="center",
             fontsize=8,
         )

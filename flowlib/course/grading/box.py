@@ -139,15 +139,15 @@ def _fork_into_box(request: dict, fds: list[int]) -> None:
 
 def _move_in(request: dict, boxed: bool) -> Notebook:
     os.setsid()
-    os.environ.clear()
-    os.environ.update(_ENVIRONMENT)
     limits = sandbox.Limits(**request["limits"])
-    where, submission = Path("/tmp"), "/submission"
+    where, submission = Path("/tmp"), Path("/submission")
     if boxed:
         sandbox.lock_in(request["uid"], limits)
     else:
-        where, submission = Path(tempfile.mkdtemp()), request["folder"]
-        os.environ["HOME"] = str(where / "home")
+        submission = Path(request["folder"])
+        where = Path(tempfile.mkdtemp(dir=submission.parent))  # the grader removes it with the submission
+    os.environ.clear()
+    os.environ.update({name: value.replace("/tmp", str(where), 1) for name, value in _ENVIRONMENT.items()})
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
         score.write("1000")  # if memory runs out, the kernel ends this process first
     os.makedirs(os.environ["HOME"], exist_ok=True)

@@ -95,6 +95,9 @@ class Box:
         except (values.Late, values.Gone, values.Malformed, OSError) as error:
             self.close()
             raise sandbox.NoSandbox(f"a student's process did not start: {error!r}") from error
+        except sandbox.NoSandbox:
+            self.close()
+            raise
 
     def __enter__(self) -> Box:
         return self

@@ -79,11 +79,12 @@ def judge(
                 verdict.tests[test.grade_id] = outcome.as_dict()
         return verdict
     clock = _Clock(limits, start + limits.total_seconds)
-    with tempfile.TemporaryDirectory(prefix="flowcourse-") as folder:
-        _lay_out(collected, Path(folder))
+    with tempfile.TemporaryDirectory(prefix="flowcourse-") as place:
+        folder = Path(place) / "submission"
+        _lay_out(collected, folder)
 
         def new_box() -> Box:
-            return Box(zygote, Path(folder), limits, worker, seed, isolate, clock.end)
+            return Box(zygote, folder, limits, worker, seed, isolate, clock.end)
 
         first = _Attempt(exercise, submission, clock)
         first.run(new_box)
@@ -136,7 +137,8 @@ def _unanswered(submission: Submission, exercise: Exercise) -> list[str]:
 
 def _lay_out(collected: preflight.Collected, folder: Path) -> None:
     """Write the submitted files where the box can read them."""
-    folder.chmod(0o755)
+    folder.parent.chmod(0o755)
+    folder.mkdir(mode=0o755)
     for name, content in collected.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

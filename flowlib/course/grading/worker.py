@@ -78,6 +78,7 @@ def _in_fork(job: dict, zygote: socket.socket, jobs: socket.socket) -> dict:
             ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
             # Hostile values can make a test hungry; it must not take the machine with it.
             resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+            os.umask(0o022)  # a student's process, of another uid, reads the files laid out for it
             before = set(sys.modules)
             result = run(job, zygote)
             values.send(there, {**result, "imported": sorted(set(sys.modules) - before)})

@@ -109,7 +109,8 @@ def _write_source(root: Path, source: Path) -> None:
     (source / "static" / "site.css").write_text(CSS)
     (source / "static" / "icon.svg").write_text(ICON)
     shutil.copy(root / "assets" / "web" / "mathjax.js", source / "static")
-    shutil.copytree(root / "assets" / "figures", source / "assets" / "figures")
+    pictures = root / "assets" / "figures"  # what else lies there would become pages
+    shutil.copytree(pictures, source / "assets" / "figures", ignore=shutil.ignore_patterns("*.md", "*.py"))
     pages = {
         f"lessons/{lesson}/{kind}": root / "lessons" / lesson / f"{kind}.ipynb"
         for lesson in lesson_names(root)

@@ -26,6 +26,7 @@ from flowlib.course.grading import box, sandbox, values
 
 GRACE = 3.0  # seconds between asking a cell to stop and ending its process
 TICK = 0.25  # seconds between two looks at a box's time and memory
+REPLY_SECONDS = 30.0  # that a reply may take to arrive, once it has begun
 START_SECONDS = 120.0  # that a process may take to start, on a very busy machine
 
 
@@ -181,6 +182,8 @@ class Box:
     def _ask(self, do: str, seconds: float, **arguments: Any) -> Any:
         if self.lost:
             raise self.lost
+        if self._allowance <= 0:
+            raise _raised({"types": ["TimeLimit"], "message": ""}, seconds)
         self._count += 1
         clock, limit = _Clock(self.pid), min(seconds, self._allowance)
         try:
@@ -192,7 +195,8 @@ class Box:
                     raise values.Late
                 if over > 0:
                     self._signal(signal.SIGINT)
-            reply = values.receive(self.connection, GRACE)
+            left = max(0.0, self.end - time.monotonic())
+            reply = values.receive(self.connection, min(REPLY_SECONDS, left) + GRACE)
             if time.monotonic() - self._watched > TICK:
                 self._watch_memory()
         except values.Late:

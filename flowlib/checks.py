@@ -327,6 +327,12 @@ def check_gradients(subject, x: Tensor | None = None, *, context=None, parameter
             "check_gradients", "log_prob is cut off from its input", "a detach() or .data on the way"
         )
     loss.backward()
+    if x.grad is None:
+        raise _broken(
+            "check_gradients",
+            "the loss has a gradient, but no gradient reaches x",
+            "a state is detached on the way",
+        )
     learned = {name: p for name, p in flow.named_parameters() if p.requires_grad}
     bad = [
         name for name, p in learned.items() if p.grad is not None and not bool(torch.isfinite(p.grad).all())

@@ -268,6 +268,8 @@ def test_gradients_name_the_parameter_that_is_cut_off():
     broken(lambda: checks.check_gradients(stack, Z), "no gradient reaches 2 of 4", "bijection.layers.1")
     cut = Detached(Exp(), Affine(0.0, 2.0))
     broken(lambda: checks.check_gradients(cut, Z.abs() + 1), "cut off from its input")
+    cut = Detached(Affine(0.0, 2.0, trainable=True), Affine(0.0, 2.0, trainable=True))
+    broken(lambda: checks.check_gradients(cut, Z), "no gradient reaches x", "a state is detached")
 
 
 def test_dtype_leaks_are_named():

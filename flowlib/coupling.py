@@ -100,7 +100,7 @@ class Coupling(Bijection):
         """The conditioner's answer, as (batch, count, *moved)."""
         params = self.conditioner(kept) if context is None else self.conditioner(kept, context)
         count, (batch, channels, *space) = self.transformer.count, moved.shape
-        if params.shape[1] != count * channels or params.shape[2:] != moved.shape[2:]:
+        if params.shape != (batch, count * channels, *space):
             raise ValueError(
                 f"the conditioner must return {count} parameters for each of {channels} entries, shape "
                 f"{(batch, count * channels, *space)}; got {tuple(params.shape)}"

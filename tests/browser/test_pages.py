@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
@@ -104,6 +105,17 @@ def test_slides_advance_and_can_be_read(page, lesson):
     # 18 points on a slide of the size of the window
     size = page.evaluate("parseFloat(getComputedStyle(document.querySelector('.reveal')).fontSize)")
     assert size >= 24
+
+
+def test_the_cheat_sheet_fits_on_one_page(page, axe):
+    page.goto((HOUSE / "assets" / "cheatsheet.html").as_uri())
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    assert not [v["id"] for v in found if v["impact"] in ("serious", "critical")]
+    printed = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+    assert not page.errors
+    assert all(url.startswith("file:") for url in page.requests)
 
 
 def test_a_site_with_a_broken_link_is_refused(tmp_path):

@@ -1,0 +1,18 @@
+"""
+task: task1
+caught_by: task1_test_a
+says: "entry by entry"
+why: "exp entry by entry"
+"""
+
+
+def linear_flow(z, A, time):
+    """x, (batch, D), and log|det dx/dz|, (batch,)."""
+    x = z @ torch.exp(A * time).T
+    return x, (time * A.trace()).expand(len(z))
+
+
+def linear_log_prob(x, A, time):
+    """The log-density of x in nats, (batch,), for a standard normal z."""
+    z, log_det = linear_flow(x, A, -time)
+    return -0.5 * (z**2).sum(1) - 0.5 * z.shape[1] * math.log(2 * math.pi) + log_det

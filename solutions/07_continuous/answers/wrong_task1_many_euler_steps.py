@@ -1,0 +1,18 @@
+"""
+task: task1
+caught_by: task1_test_a
+says: "nearly right"
+why: "a thousand Euler steps: an error of a thousandth"
+"""
+
+
+def linear_flow(z, A, time):
+    x = z
+    for _ in range(1000):
+        x = x + time / 1000 * x @ A.T
+    return x, (time * A.trace()).expand(len(z))
+
+
+def linear_log_prob(x, A, time):
+    z, log_det = linear_flow(x, A, -time)
+    return -0.5 * (z**2).sum(1) - 0.5 * z.shape[1] * math.log(2 * math.pi) + log_det

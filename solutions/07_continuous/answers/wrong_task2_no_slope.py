@@ -1,0 +1,20 @@
+"""
+task: task2
+caught_by: task2_test_a
+says: "slope of tanh"
+why: "the trace of UW"
+"""
+
+
+def exact_trace(t, z, weights):
+    """tr dv/dz at each point, (batch,)."""
+    W, b, c, U = weights
+    slope = 1 - torch.tanh(z @ W.T + b + t * c) ** 2
+    return (W * U.T).sum().expand(len(z))
+
+
+def hutchinson(t, z, weights, noise):
+    """The mean of e^T (dv/dz) e over the probes e = noise[0], noise[1], ..., (batch,)."""
+    W, b, c, U = weights
+    slope = 1 - torch.tanh(z @ W.T + b + t * c) ** 2
+    return ((noise @ W.T) * slope * (noise @ U)).sum(2).mean(0)

@@ -1,0 +1,40 @@
+"""
+task: task1
+why: "four loops, one for each index of the formula"
+"""
+
+
+def squeeze(x):
+    batch, channels, height, width = x.shape
+    h = torch.empty(batch, 4 * channels, height // 2, width // 2, dtype=x.dtype)
+    for c in range(channels):
+        for r in range(height):
+            for s in range(width):
+                h[:, 4 * c + 2 * (r % 2) + s % 2, r // 2, s // 2] = x[:, c, r, s]
+    return h
+
+
+def unsqueeze(h):
+    batch, channels, height, width = h.shape
+    h = h.reshape(batch, channels // 4, 2, 2, height, width)
+    h = h.permute(0, 1, 4, 2, 5, 3)
+    return h.reshape(batch, channels // 4, 2 * height, 2 * width)
+
+
+def take_apart(x, levels):
+    parts = []
+    for level in range(levels):
+        x = squeeze(x)
+        half = x.shape[1] // 2
+        if level < levels - 1:
+            parts.append(x[:, half:])
+            x = x[:, :half]
+    parts.append(x)
+    return parts
+
+
+def put_together(parts):
+    x = unsqueeze(parts[-1])
+    for part in parts[-2::-1]:
+        x = unsqueeze(torch.cat([x, part], 1))
+    return x

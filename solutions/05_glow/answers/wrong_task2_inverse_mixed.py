@@ -1,0 +1,22 @@
+"""
+task: task2
+caught_by: task2_test_b
+says: "mixed with each other"
+why: "flattened without moving the batch axis"
+"""
+
+
+def conv_forward(z, weight):
+    batch, channels, height, width = z.shape
+    pixels = z.permute(0, 2, 3, 1).reshape(-1, channels)
+    x = (pixels @ weight.T).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+    log_det = height * width * torch.linalg.slogdet(weight)[1]
+    return x, log_det.expand(batch)
+
+
+def conv_inverse(x, weight):
+    batch, channels, height, width = x.shape
+    pixels = x.permute(0, 2, 3, 1).reshape(-1, channels)
+    z = torch.linalg.solve(weight, x.reshape(channels, -1)).reshape(x.shape)
+    log_det = -height * width * torch.linalg.slogdet(weight)[1]
+    return z, log_det.expand(batch)

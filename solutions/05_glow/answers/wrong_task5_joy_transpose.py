@@ -1,0 +1,8 @@
+"""
+task: task5
+caught_by: task5_test_b
+says: "follow one pixel"
+why: "the wrong inverse taken for a transpose"
+"""
+
+diagnosis = {"Fay": "signs", "Gus": "pixels", "Hana": "healthy", "Ivo": "images", "Joy": "transpose"}

@@ -1,0 +1,16 @@
+"""
+task: task1
+caught_by: task1_test_b
+says: "weight matrices"
+why: "right for one hidden layer only"
+"""
+
+
+def made_masks(order, degrees):
+    """Boolean masks, (outputs, inputs), from the first weight matrix to the last."""
+    place = torch.empty(len(order), dtype=torch.long)
+    place[torch.tensor(order)] = torch.arange(len(order))
+    first = place < degrees[0][:, None]
+    inner = [before <= after[:, None] for before, after in pairwise(degrees)]
+    last = degrees[-1] <= place[:, None]
+    return [first, last]

@@ -1,0 +1,28 @@
+"""
+task: task2
+caught_by: task2_test_b
+says: "layer 1 in every layer"
+why: "the published fault: D steps with the first network of the stack"
+"""
+
+
+def maf_log_prob(x, layers):
+    """log p(x) in nats, (batch,), of a flow with so many layers."""
+    log_det = 0
+    for layer in range(layers, 0, -1):
+        mu, alpha = conditioner(x, layer)
+        x = (x - mu) * (-alpha).exp()
+        log_det = log_det - alpha.sum(1)
+    return -0.5 * (x**2 + math.log(2 * math.pi)).sum(1) + log_det
+
+
+def maf_sample(z, layers):
+    """x, (batch, D), and log|det dx/dz|, (batch,)."""
+    total = 0
+    for _ in range(layers):
+        x = torch.zeros_like(z)
+        for _ in range(z.shape[1]):
+            mu, alpha = conditioner(x, 1)
+            x = z * alpha.exp() + mu
+        z, total = x, total + alpha.sum(1)
+    return z, total

@@ -17,7 +17,7 @@ from flowlib.coupling import Coupling, make_mask
 from flowlib.image import glow_layers
 from flowlib.nets import MLP, Activation
 from flowlib.planar import Planar, Radial
-from flowlib.scalar import AffineTransformer, SplineTransformer, Transformer
+from flowlib.scalar import AffineTransformer, InverseTransformer, SplineTransformer, Transformer
 
 
 class StandardNormal(nn.Module):
@@ -352,7 +352,7 @@ class RealNVP(Flow):
         context: int = 0,
         activation: Activation = nn.ReLU,
     ):
-        transformer = AffineTransformer()
+        transformer = affine_to_z()
         super().__init__(
             couplings(dim, layers, hidden, context, activation, transformer), StandardNormal((dim,))
         )
@@ -506,6 +506,12 @@ class CNF(Flow):
         super().__init__(Continuous(net, **solver), StandardNormal((dim,)))
 
 
+def affine_to_z() -> Transformer:
+    """z = x * exp(s) + t with |s| < 3: the formula from x to z, as Dinh et al. (2017) print it, because
+    training on data goes that way. IAF, which is trained from z to x, turns it round."""
+    return InverseTransformer(AffineTransformer(bound=3.0))
+
+
 def couplings(
     dim: int,
     layers: int,
@@ -539,7 +545,7 @@ def autoregressive_layers(
 ) -> list[MaskedAutoregressive]:
     """Masked autoregressive layers, every second one with the variables in the opposite order."""
     if isinstance(transformer, str):
-        known = {"affine": AffineTransformer, "spline": SplineTransformer}
+        known = {"affine": affine_to_z, "spline": SplineTransformer}
         if transformer not in known:
             raise ValueError(f'transformer must be "affine", "spline" or a Transformer, got "{transformer}"')
         transformer = known[transformer]()

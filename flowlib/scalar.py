@@ -77,6 +77,30 @@ class AffineTransformer(Transformer):
         return (x - shift) * log_scale.exp(), log_scale
 
 
+class InverseTransformer(Transformer):
+    """A transformer read backwards: its formula goes from x to z.
+
+    `InverseTransformer(AffineTransformer())` is z = x * exp(s) + t, so x = (z - t) * exp(-s). Both ways
+    round describe the same maps, but they do not train the same: in z = (x - t) * exp(-s) an error of t is
+    blown up by exp(-s) where the density is high, and single points of held-out data then score
+    hundreds of nats below the rest.
+    """
+
+    def __init__(self, transformer: Transformer):
+        super().__init__()
+        self.transformer = transformer
+        self.count = transformer.count
+
+    def forward(self, z, params):
+        return self.transformer.inverse(z, params)
+
+    def inverse(self, x, params):
+        return self.transformer(x, params)
+
+    def start(self, event_shape):
+        return self.transformer.start(event_shape)
+
+
 class SplineTransformer(Transformer):
     """A monotone rational-quadratic spline on [-bound, bound], the identity outside.
 

@@ -15,6 +15,7 @@ from flowlib.scalar import (
     AffineTransformer,
     Elementwise,
     Exp,
+    InverseTransformer,
     LeakyReLU,
     MixtureCDF,
     MixtureCDFTransformer,
@@ -51,7 +52,10 @@ def test_laws_on_plain_numbers(name, dtype):
 def test_laws_on_vectors(dim, dtype):
     z = torch.randn(7, dim, generator=torch.Generator().manual_seed(0), dtype=dtype)
     check_bijection(Chain(Affine(torch.arange(dim) * 0.1, 0.5), LeakyReLU()).to(dtype), z=z)
-    check_bijection(Elementwise(AffineTransformer(), (dim,)).to(dtype), z=z)
+    for transformer in (AffineTransformer(), InverseTransformer(AffineTransformer())):
+        layer = Elementwise(transformer, (dim,)).to(dtype)
+        torch.nn.init.normal_(layer.params, generator=torch.Generator().manual_seed(1))
+        check_bijection(layer, z=z)
     check_bijection(MixtureCDF(4, (dim,)).to(dtype), z=z, tolerance=1e-4 if dtype == torch.float32 else 1e-8)
 
 
@@ -164,3 +168,13 @@ def test_mixture_inverse_has_gradients():
 def test_errors_state_what_was_expected(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_transformer_read_backwards_has_its_formula_from_x_to_z():
+    rule = InverseTransformer(AffineTransformer(bound=2.0))
+    x, params = torch.randn(5, 3), torch.randn(5, 2, 3)
+    shift, log_scale = params[:, 0], 2 * torch.tanh(params[:, 1] / 2)
+    z, log_slope = rule.inverse(x, params)
+    assert torch.allclose(z, x * log_scale.exp() + shift, atol=1e-5)
+    assert torch.allclose(log_slope, log_scale, atol=1e-5)
+    assert torch.allclose(rule(z, params)[0], x, atol=1e-4)

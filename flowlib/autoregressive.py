@@ -33,6 +33,7 @@ class MaskedAutoregressive(Bijection):
         order: order[i] is the variable at place i; (0, ..., D-1) if None.
         context: number of context features.
         activation: of the net; it must act elementwise.
+        zero_start: whether the layer starts as the identity.
 
     Shapes: (batch, D) in and out, context (batch, context), log-determinants (batch,).
 
@@ -51,10 +52,11 @@ class MaskedAutoregressive(Bijection):
         order: Sequence[int] | None = None,
         context: int = 0,
         activation: Activation = nn.ReLU,
+        zero_start: bool = True,
     ):
         super().__init__()
         self.event_shape = (dim,)
-        self.net = MaskedMLP(dim, transformer.count, hidden, order, context, activation)
+        self.net = MaskedMLP(dim, transformer.count, hidden, order, context, activation, zero_start)
         self.transformer = transformer
         self._plan()
 

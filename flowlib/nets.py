@@ -1,8 +1,8 @@
 """Conditioners: the networks that look at one part of the input and give the parameters for the rest.
 
-A conditioner may be any network, since a flow never inverts it. All start with a last layer of
-zeros: every parameter is then 0, every transformer the identity, and training starts from the
-base distribution instead of from a random, often badly conditioned, map.
+A conditioner may be any network, since a flow never inverts it. Unless told otherwise they start
+with a last layer of zeros: every parameter is then 0, every transformer the identity, and training
+starts from the base distribution instead of from a random map.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class MLP(nn.Module):
         hidden: the width of each hidden layer; empty for a linear map.
         context: number of context features, joined to the input; 0 for none.
         activation: makes the activation, for example `nn.ReLU` or `nn.Tanh`.
+        zero_start: whether the last layer starts with zeros, or with torch's random weights.
 
     Raises:
         ValueError: a context of the wrong shape, one that is missing, or one too many.
@@ -39,12 +40,15 @@ class MLP(nn.Module):
         hidden: Sequence[int] = (64, 64),
         context: int = 0,
         activation: Activation = nn.ReLU,
+        zero_start: bool = True,
     ):
         super().__init__()
         self.context = context
         *inner, last = pairwise([inputs + context, *hidden, outputs])
         layers = [part for sizes in inner for part in (nn.Linear(*sizes), activation())]
-        self.layers = nn.Sequential(*layers, zero_initialised(nn.Linear(*last)))
+        self.layers = nn.Sequential(*layers, nn.Linear(*last))
+        if zero_start:
+            zero_initialised(self.layers[-1])
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         return self.layers(join_context(x, context, self))
@@ -55,7 +59,7 @@ class ResidualMLP(nn.Module):
     Mappings in Deep Residual Networks"): deeper nets that still train.
 
     Args:
-        inputs, outputs, context, activation: as for `MLP`.
+        inputs, outputs, context, activation, zero_start: as for `MLP`.
         hidden: one width for each block; all the same, for a block adds to its own input.
 
     Raises:
@@ -69,6 +73,7 @@ class ResidualMLP(nn.Module):
         hidden: Sequence[int] = (64, 64),
         context: int = 0,
         activation: Activation = nn.ReLU,
+        zero_start: bool = True,
     ):
         super().__init__()
         if len(set(hidden)) != 1:
@@ -82,7 +87,9 @@ class ResidualMLP(nn.Module):
             nn.Sequential(activation(), nn.Linear(width, width), activation(), nn.Linear(width, width))
             for _ in hidden
         )
-        self.last = nn.Sequential(activation(), zero_initialised(nn.Linear(width, outputs)))
+        self.last = nn.Sequential(activation(), nn.Linear(width, outputs))
+        if zero_start:
+            zero_initialised(self.last[-1])
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         h = self.first(join_context(x, context, self))
@@ -165,7 +172,7 @@ class MaskedMLP(nn.Module):
         count: parameters for each variable.
         hidden: the width of each hidden layer, at least one.
         order: order[i] is the variable at place i; (0, ..., D-1) if None.
-        context, activation: as for `MLP`.
+        context, activation, zero_start: as for `MLP`.
 
     Shapes: x (batch, D), context (batch, context) -> (batch, count, D).
 
@@ -181,6 +188,7 @@ class MaskedMLP(nn.Module):
         order: Sequence[int] | None = None,
         context: int = 0,
         activation: Activation = nn.ReLU,
+        zero_start: bool = True,
     ):
         super().__init__()
         order = list(range(dim)) if order is None else [int(place) for place in order]
@@ -203,7 +211,8 @@ class MaskedMLP(nn.Module):
         inner = [after[:, None] >= before for before, after in pairwise(self.degrees)]
         last = (place[:, None] >= self.degrees[-1]).repeat(count, 1)
         self.layers = nn.ModuleList(MaskedLinear(mask) for mask in (first, *inner, last))
-        zero_initialised(self.layers[-1])
+        if zero_start:
+            zero_initialised(self.layers[-1])
         self.activation = activation()
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:

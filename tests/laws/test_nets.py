@@ -46,6 +46,12 @@ def test_shapes_start_and_context(name, context):
     assert net.double()(x.double(), None if rows is None else rows.double()).dtype == torch.float64
 
 
+@pytest.mark.parametrize("name", ["MLP", "linear", "ResidualMLP", "MaskedMLP"])
+def test_a_random_start_on_request(name):
+    net, x, _ = NETS[name](zero_start=False)
+    assert bool((net(x) != 0).any())
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_rows_do_not_mix(name):
     net, x, _ = NETS[name]()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 from collections.abc import Callable
@@ -68,11 +69,14 @@ def measure(steps: int, seeds: int) -> list[Result]:
                 for name, contender in build(split.train.shape[1]).items():
                     scores.setdefault(name, []).append(test_score(Scorer(contender), split, steps, seed))
                     print(f"{data}, {model}, {name}, seed {seed}: {scores[name][-1]:.3f}", file=sys.stderr)
-            summary = {
-                name: (statistics.mean(values), statistics.pstdev(values)) for name, values in scores.items()
-            }
-            results.append(Result(data, model, summary))
+            results.append(Result(data, model, {name: summary(values) for name, values in scores.items()}))
     return results
+
+
+def summary(values: list[float]) -> tuple[float, float]:
+    """Mean and standard deviation; one training that broke down counts as minus infinity."""
+    mean = statistics.mean(values)
+    return mean, statistics.pstdev(values) if math.isfinite(mean) else 0.0
 
 
 def test_score(model: Scorer, split: Split, steps: int, seed: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -102,7 +103,10 @@ def quality_table(results: Sequence) -> str:
         "|---|---|---|---|---|---|",
     ]
     for result in results:
-        scores = {name: f"{mean:.3f} ± {spread:.3f}" for name, (mean, spread) in result.scores.items()}
+        scores = {
+            name: f"{mean:.3f} ± {spread:.3f}" if math.isfinite(mean) else "broke down"
+            for name, (mean, spread) in result.scores.items()
+        }
         best = result.best_peer
         others = ", ".join(f"{name} {text}" for name, text in scores.items() if name not in ("flowlib", best))
         cells = (

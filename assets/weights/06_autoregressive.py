@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from flowlib import data
 from flowlib.autoregressive import MaskedAutoregressive
 from flowlib.flow import IAF, MAF, NSF, Flow, StandardNormal, couplings
+from flowlib.nets import MLP, MaskedMLP, zero_initialised
 from flowlib.scalar import AffineTransformer
 from flowlib.training import fit
 
@@ -71,6 +72,10 @@ def main(names: list[str]) -> None:
         build, rows, settings = FLOWS[name]
         torch.manual_seed(0)
         flow = build()
+        # Start as the identity: from random nets NSF ends 0.15 nats worse on the diamonds.
+        for net in flow.modules():
+            if isinstance(net, MLP | MaskedMLP):
+                zero_initialised(net.layers[-1])
         history = fit(flow, *rows(), **settings)
         print(f"{name}: validation NLL {min(history.valid):.3f} nats, {history.seconds:.0f} s", flush=True)
         weights |= {f"{name}.{key}": value for key, value in flow.state_dict().items()}

@@ -6,6 +6,7 @@
 #   make bench    measure flowlib against its peers
 #   make soak     the checks that take long
 #   make site     build the course as web pages
+#   make figures  draw the pictures and animations of assets/figures again
 #   make doctor   say what is missing on this machine, and how to mend it
 
 SHELL := /bin/sh
@@ -16,7 +17,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
 L ?= 01
 
-.PHONY: help lab grade test test-lesson bench soak site doctor clean
+.PHONY: help lab grade test test-lesson bench soak site figures doctor clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -43,6 +44,9 @@ bench: .venv/all.stamp
 
 site: .venv/all.stamp
 	@$(BIN)/flowcourse site
+
+figures: .venv/all.stamp
+	@for script in assets/figures/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
 # A stamp older than these files means that the environment must be brought up to date.
 .venv/course.stamp: pyproject.toml constraints.txt | .venv

@@ -98,6 +98,14 @@ def test_notebook_is_clean(path):
     assert all(text(cell).strip() for cell in content["cells"]), "an empty cell"
 
 
+@pytest.mark.parametrize("lesson", DEMOS)
+def test_demos_can_be_read_from_the_back_row(lesson):
+    """The smallest text of a figure, 8.5 points times the style's scale, has 18 points."""
+    code = "\n".join(text(cell) for cell in cells(f"lessons/{lesson}/demo.ipynb", "code"))
+    scales = [float(scale) for scale in re.findall(r"use_style\(([\d.]+)\)", code)]
+    assert scales and 8.5 * min(scales) >= 18
+
+
 @pytest.mark.parametrize("path", [path for path in SOURCES if not path.startswith("solutions")])
 def test_outputs_are_saved_and_quiet(path):
     """Run from top to bottom, no warning, no error."""

@@ -22,7 +22,6 @@ from pathlib import Path
 
 HOUSE = Path(__file__).resolve().parents[1]
 RESULTS = HOUSE / ".build" / "test"
-NO_TIMES = "--ignore=tests/notebooks/test_time.py"  # they are read after the notebooks have run
 PARALLEL = ["-n", "2", "--dist", "loadfile"]
 UNTIMED = "--ignore=tests/notebooks/test_time.py"  # it reads the times of the stage "lessons"
 

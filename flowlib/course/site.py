@@ -19,6 +19,7 @@ from flowlib.course.house import CourseError, lesson_names
 from flowlib.course.web import MATH, read_notebook, title_of, words_for_figure
 
 KINDS = {"lesson": "Lesson", "demo": "Demo", "exercises": "Exercises"}
+CHEAT_SHEET = "cheatsheet.html"
 TAG = re.compile(r"\\tag\{(\d+\.\d+[a-z]?)\}")
 
 CONF = """\
@@ -37,6 +38,7 @@ mathjax3_config = {"tex": {"inlineMath": [["\\\\(", "\\\\)"]], "displayMath": [[
 html_theme = "furo"
 html_title = "Normalizing flows"
 html_static_path = ["static"]
+html_extra_path = ["extra"]
 html_favicon = "static/icon.svg"
 html_css_files = ["site.css"]
 html_copy_source = False
@@ -105,10 +107,13 @@ def _accessible(page: str) -> str:
 
 def _write_source(root: Path, source: Path) -> None:
     (source / "static").mkdir(parents=True)
+    (source / "extra").mkdir()
     (source / "conf.py").write_text(CONF)
     (source / "static" / "site.css").write_text(CSS)
     (source / "static" / "icon.svg").write_text(ICON)
     shutil.copy(root / "assets" / "web" / "mathjax.js", source / "static")
+    if (root / "assets" / CHEAT_SHEET).is_file():
+        shutil.copy(root / "assets" / CHEAT_SHEET, source / "extra")
     pictures = root / "assets" / "figures"  # what else lies there would become pages
     shutil.copytree(pictures, source / "assets" / "figures", ignore=shutil.ignore_patterns("*.md", "*.py"))
     pages = {
@@ -218,6 +223,8 @@ def _index(root: Path, pages: dict[str, Path], code: list[str]) -> str:
     if (root / "assets" / "figures" / "flow.png").is_file():
         words = "Points of a round cloud z are carried, layer by layer, to two half moons x."
         lines += [f"![{words}](assets/figures/flow.png)", ""]
+    if (root / "assets" / CHEAT_SHEET).is_file():
+        lines += [f'All of it on one page: the <a href="{CHEAT_SHEET}">cheat sheet</a>.', ""]
     lines += ["| lesson | demo | exercises |", "|-|-|-|"]
     lessons = sorted({page.split("/")[1] for page in pages})
     for lesson in lessons:

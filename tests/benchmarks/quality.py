@@ -15,16 +15,25 @@ from flowlib.training import fit
 from tests.benchmarks import peers
 from tests.benchmarks.peers import Scorer
 
+BUDGET = 1.1  # a peer of up to so many times our parameters counts as equal
+
 
 @dataclass
 class Result:
     data: str
     model: str
     scores: dict[str, tuple[float, float]]  # mean and spread of the test log-likelihood
+    parameters: dict[str, int]
+
+    def size(self, name: str) -> float:
+        """Parameters of a contender over those of flowlib's model."""
+        return self.parameters[name] / self.parameters["flowlib"]
 
     @property
     def best_peer(self) -> str:
-        return max((name for name in self.scores if name != "flowlib"), key=lambda name: self.scores[name][0])
+        """The best of those with the same budget of parameters."""
+        equal = [name for name in self.scores if name != "flowlib" and self.size(name) <= BUDGET]
+        return max(equal, key=lambda name: self.scores[name][0])
 
     @property
     def passed(self) -> bool:
@@ -64,12 +73,16 @@ def measure(steps: int, seeds: int) -> list[Result]:
         split = load()
         for model, build in MODELS.items():
             scores: dict[str, list[float]] = {}
+            sizes: dict[str, int] = {}
             for seed in range(seeds):
                 torch.manual_seed(seed)
                 for name, contender in build(split.train.shape[1]).items():
+                    sizes[name] = contender.parameters
                     scores.setdefault(name, []).append(test_score(Scorer(contender), split, steps, seed))
                     print(f"{data}, {model}, {name}, seed {seed}: {scores[name][-1]:.3f}", file=sys.stderr)
-            results.append(Result(data, model, {name: summary(values) for name, values in scores.items()}))
+            results.append(
+                Result(data, model, {name: summary(values) for name, values in scores.items()}, sizes)
+            )
     return results
 
 

@@ -14,6 +14,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from flowlib.plots import MAP_COLOR, X_COLOR, Z_COLOR, use_style
+from tests.benchmarks.quality import BUDGET
 
 
 def milliseconds(value: float) -> str:
@@ -96,8 +97,9 @@ def quality_table(results: Sequence) -> str:
         "# Held-out log-likelihood beside its peers",
         "",
         "`python -m tests.benchmarks quality`: nats per row on the test part, mean ± standard deviation over "
-        "seeds; equal nets, steps, batches and optimiser; the weights of the best validation loss are kept. "
-        "Passed: at least the best peer's mean, within the larger of the two spreads.",
+        "seeds; equal hidden layers, steps, batches and optimiser; the weights of the best validation loss are "
+        "kept. "
+        "Passed: at least the mean of the best peer of equal size, within the larger of the two spreads.",
         "",
         "| data | model | flowlib | best peer | others | |",
         "|---|---|---|---|---|---|",
@@ -107,6 +109,9 @@ def quality_table(results: Sequence) -> str:
             name: f"{mean:.3f} ± {spread:.3f}" if math.isfinite(mean) else "broke down"
             for name, (mean, spread) in result.scores.items()
         }
+        for name in scores:
+            if result.size(name) > BUDGET:
+                scores[name] += f" with {result.size(name):.1f} times the parameters"
         best = result.best_peer
         others = ", ".join(f"{name} {text}" for name, text in scores.items() if name not in ("flowlib", best))
         cells = (

@@ -97,8 +97,8 @@ def quality_table(results: Sequence) -> str:
         "# Held-out log-likelihood beside its peers",
         "",
         "`python -m tests.benchmarks quality`: nats per row on the test part, mean ± standard deviation over "
-        "seeds; equal hidden layers, steps, batches and optimiser; the weights of the best validation loss are "
-        "kept. "
+        "seeds; equal hidden layers, steps, batches and optimiser; the weights of the best validation "
+        "loss are kept. "
         "Passed: at least the mean of the best peer of equal size, within the larger of the two spreads.",
         "",
         "| data | model | flowlib | best peer | others | |",

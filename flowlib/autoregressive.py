@@ -101,9 +101,10 @@ class MaskedAutoregressive(Bijection):
         log_derivatives = []
         for block, steps in enumerate(self.blocks):
             waiting, columns = [], []
-            for layer, earlier in enumerate(found):
+            for layer, parts in enumerate(found):
+                found[layer] = [torch.cat(parts)]  # one part from now on: joining many is slow
                 known, here, _ = rows[layer][block].split(self.columns[layer][block], 1)
-                waiting.append(torch.addmm(sums[layer][block], known, torch.cat(earlier)))
+                waiting.append(torch.addmm(sums[layer][block], known, found[layer][0]))
                 columns.append(here.split([self.step_inputs[layer][step] for step in steps], 1))
             for place, step in enumerate(steps):
                 for layer, (start, stop) in enumerate(self.step_rows[step]):

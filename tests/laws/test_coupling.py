@@ -198,7 +198,7 @@ def test_densities_in_two_dimensions(model):
 def test_models_start_near_their_base(model):
     flow, x = model(5, 4), torch.randn(100, 5)
     gap = (flow.log_prob(x) - flow.base.log_prob(x)).abs().mean()
-    assert 0 < gap < 1
+    assert 0 < gap < 3
 
 
 @pytest.mark.parametrize("model", [RealNVP, NSF])

@@ -9,10 +9,14 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import pytest
 import torch
+from hypothesis import settings
 
 from tests.tiny import make_tiny_course
 
 HOUSE = Path(__file__).resolve().parents[1]
+# The same draws in every run: a check that fails by chance teaches people not to look.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)

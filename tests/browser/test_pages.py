@@ -37,6 +37,13 @@ def axe():
     return script.read_text(encoding="utf-8")
 
 
+def serious_faults(page, axe):
+    """What axe-core finds serious or critical on a page, each with the place where it stands."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [(v["id"], v["nodes"][0]["html"][:120]) for v in found if v["impact"] in ("serious", "critical")]
+
+
 def addresses(folder):
     return sorted(
         str(path.relative_to(folder)) for path in folder.rglob("*.html") if "_static" not in path.parts
@@ -81,11 +88,7 @@ def test_nobody_is_shut_out(browser, site, axe, scheme):
     kinds = {address.split("/")[-1]: address for address in everything}
     for address in everything if scheme == "light" else kinds.values():
         page.goto(f"{base}/{address}")
-        page.evaluate(axe)
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        bad = [
-            (v["id"], v["nodes"][0]["html"][:120]) for v in found if v["impact"] in ("serious", "critical")
-        ]
+        bad = serious_faults(page, axe)
         assert not bad, f"{address}: {bad}"
     context.close()
 
@@ -109,9 +112,7 @@ def test_slides_advance_and_can_be_read(page, lesson):
 
 def test_the_cheat_sheet_fits_on_one_page(page, axe):
     page.goto((HOUSE / "assets" / "cheatsheet.html").as_uri())
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    assert not [v["id"] for v in found if v["impact"] in ("serious", "critical")]
+    assert not serious_faults(page, axe)
     printed = page.pdf(prefer_css_page_size=True)
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
     assert not page.errors

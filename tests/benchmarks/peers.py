@@ -66,7 +66,8 @@ class NflowsNet(nflows.nn.nets.MLP):
 
 def nflows_coupling(kind: type, dim: int, layers: int, hidden: Sequence[int], **options) -> Contender:
     transforms = []
-    for layer in range(layers):
+    # nflows counts its layers from the data, flowlib from the noise: the same variable is to move last.
+    for layer in reversed(range(layers)):
         mask = torch.ones(dim)
         mask[layer % 2 :: 2] = -1
         transforms.append(kind(mask, lambda inputs, outputs: NflowsNet(inputs, outputs, hidden), **options))

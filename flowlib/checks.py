@@ -67,14 +67,15 @@ def check_inverse(forward, inverse=None, z: Tensor | None = None, *, context=Non
             _diagnose(z_again, z, suspects, tolerance) or _partial(z_again, z, tolerance),
         )
     if not _close(log_det_inverse, -log_det, 10 * tolerance):
+        row = _first_wrong(log_det_inverse, -log_det, 10 * tolerance)
         suspects = {
             "both directions return the same number; the inverse's must be minus the forward's": log_det,
             "the inverse returns no log-determinant (zero)": torch.zeros_like(log_det),
         }
         raise _broken(
             law,
-            f"the log-determinants of the two directions do not cancel: {_first(log_det)} forward and "
-            f"{_first(log_det_inverse)} back at the same point",
+            f"the log-determinants of the two directions do not cancel: {_first(log_det[row:])} forward and "
+            f"{_first(log_det_inverse[row:])} back at the same point",
             _diagnose(log_det_inverse, -log_det, suspects, 10 * tolerance)
             or "check each direction by itself with check_log_det",
         )
@@ -110,9 +111,11 @@ def check_log_det(
         raise _broken(law, "the map is not invertible: its Jacobian has determinant 0 at a point tried", None)
     if _close(log_det, true, tolerance):
         return
+    row = _first_wrong(log_det, true, tolerance)
     raise _broken(
         law,
-        f"{direction} returns log_det = {_first(log_det)} at a point where log|det J| = {_first(true)}",
+        f"{direction} returns log_det = {_first(log_det[row:])} at a point where log|det J| = "
+        f"{_first(true[row:])}",
         _diagnose(log_det, true, _log_det_suspects(true, jacobian, z, x, map_, context), tolerance),
     )
 
@@ -151,7 +154,7 @@ def check_triangular(
     output, input_ = wrong.nonzero()[0].tolist()
     guess = None
     if own:
-        guess = "an output sees its own input: the last mask uses <= where < belongs"
+        guess = "an output sees its own input: one mask lets equality through where it must be strict"
     elif bool((seen & (order[None, :] < order[:, None])).logical_not().all()):
         guess = "the order is reversed: the mask is transposed"
     elif bool(wrong.sum() == later.sum()):
@@ -189,9 +192,10 @@ def check_normalized(
     flow = log_prob if isinstance(log_prob, Flow) else None
     function = flow.log_prob if flow is not None else log_prob
     if dim is None:
-        dim = sum(flow.event_shape) if flow is not None else 0
-    if dim not in (0, 1, 2):
-        raise ValueError(f"check_normalized integrates in 1 or 2 dimensions, got {dim}: use check_log_det")
+        dim = math.prod(flow.event_shape) if flow is not None and flow.event_shape else 0
+    if dim not in (0, 1, 2) or (flow is not None and len(flow.event_shape) > 1):
+        found = flow.event_shape if flow is not None else dim
+        raise ValueError(f"check_normalized integrates in 1 or 2 dimensions, got {found}: use check_log_det")
     grid, weights = _grid(dim, -12.0 if low is None else low, 12.0 if high is None else high, points)
     dtype = _dtype_of(flow) if flow is not None else torch.float64
     grid = grid.to(device=_device_of(flow), dtype=dtype)
@@ -452,7 +456,7 @@ def check_source(name: str, *, forbids: tuple[str, ...] = (), requires: tuple[st
 
     Args:
         name: a function or class that the task asks for.
-        forbids: identifiers, attributes or modules that may not appear, e.g. ("Planar", "flowlib.planar").
+        forbids: names, attributes, modules or "@" that may not appear, e.g. ("Planar", "flowlib.planar").
         requires: identifiers that must appear.
 
     Raises:
@@ -464,9 +468,7 @@ def check_source(name: str, *, forbids: tuple[str, ...] = (), requires: tuple[st
     used = _names_used(source)
     for word in forbids:
         if word in used:
-            raise _broken(
-                "check_source", f"{name} uses {word}, which this task asks you to write yourself", None
-            )
+            raise _broken("check_source", f"{name} uses {word}, which this task does not allow", None)
     for word in requires:
         if word not in used:
             raise _broken("check_source", f"{name} does not use {word}, which this task asks for", None)
@@ -495,16 +497,34 @@ def _definition(name: str) -> str | None:
 
 
 def _names_used(source: str) -> set[str]:
-    used = set()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Name):
+    """Names, attributes (`solve` and `torch.linalg.solve`), modules and the operator @ that a cell uses.
+
+    A name that the cell defines itself, as a function or as a variable inside one, is its own affair.
+    """
+    tree, used = ast.parse(source), set()
+
+    def visit(node: ast.AST, own: set[str]) -> None:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            inside = list(ast.walk(node))
+            outer = {name for n in inside if isinstance(n, (ast.Global, ast.Nonlocal)) for name in n.names}
+            stored = {n.id for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            own = own | ((stored | {n.arg for n in inside if isinstance(n, ast.arg)}) - outer)
+        if isinstance(node, ast.Name) and node.id not in own:
             used.add(node.id)
         elif isinstance(node, ast.Attribute):
-            used.add(node.attr)
+            used.update((node.attr, ast.unparse(node)))
+        elif isinstance(node, ast.MatMult):
+            used.add("@")
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            modules = [alias.name for alias in node.names]
-            modules.append(getattr(node, "module", None) or "")
+            home = getattr(node, "module", None) or ""
+            names = [alias.name for alias in node.names]
+            modules = [*names, home, *(f"{home}.{name}" for name in names)]
             used.update(modules, *(module.split(".") for module in modules))
+        for child in ast.iter_child_nodes(node):
+            visit(child, own)
+
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    visit(tree, {node.name for node in ast.walk(tree) if isinstance(node, definitions)})
     return used
 
 
@@ -519,7 +539,7 @@ def _log_det_suspects(
     diagonal = jacobian.diagonal(dim1=-2, dim2=-1)
     with torch.no_grad():
         suspects = {
-            "the sign is flipped: this is the log-determinant of the inverse map": -true,
+            "the sign is flipped: this is the log-determinant of the way back": -true,
             "the log-determinant is left out (zero)": torch.zeros_like(true),
             "the logarithm is missing: this is |det J| itself": true.exp(),
             "the absolute value or the logarithm is missing: this is det J": jacobian.det(),
@@ -570,14 +590,9 @@ def _chain_suspects(subject, z: Tensor, x: Tensor, context) -> dict[str, Tensor 
     if not isinstance(bijection, Chain) or len(bijection) < 2:
         return {}
 
-    def in_forward_order(point, rows=None):
-        for layer in bijection.layers:
-            point = layer.inverse(point, rows)[0]
-        return point
-
     return {
         "the layers are inverted in the wrong order: the last must come first": _quiet(
-            in_forward_order, x, context
+            lambda p, r=None: _inverses_in_forward_order(bijection.layers, p, r), x, context
         ),
         "only the first layer is inverted": _quiet(
             lambda p, r=None: bijection[0].inverse(p, r)[0], x, context
@@ -586,6 +601,12 @@ def _chain_suspects(subject, z: Tensor, x: Tensor, context) -> dict[str, Tensor 
             lambda p, r=None: bijection[-1].inverse(p, r)[0], x, context
         ),
     }
+
+
+def _inverses_in_forward_order(layers, point: Tensor, context: Tensor | None) -> Tensor:
+    for layer in layers:
+        point = layer.inverse(point, context)[0]
+    return point
 
 
 def _density_suspects(flow: Flow) -> dict[str, Callable]:
@@ -622,12 +643,9 @@ def _sampler_suspects(flow: Flow, x: Tensor, rows) -> dict[str, Tensor | None]:
             lambda p, r=None: layers[-1].inverse(p, r)[0], x, rows
         )
 
-        def other_order(point, r=None):
-            for layer in layers:
-                point = layer.inverse(point, r)[0]
-            return point
-
-        suspects["the layers are applied in the wrong order"] = _quiet(other_order, x, rows)
+        suspects["the layers are applied in the wrong order"] = _quiet(
+            lambda point, r=None: _inverses_in_forward_order(layers, point, r), x, rows
+        )
     return suspects
 
 
@@ -868,6 +886,12 @@ def _close(value: Tensor, truth: Tensor, tolerance: float, nan: bool = False) ->
 def _where(value: Tensor, truth: Tensor, tolerance: float) -> str:
     error = (value.detach() - truth.detach()).abs().double()
     return f": the largest error is {error.max().item():.3g}, allowed is {tolerance:g}"
+
+
+def _first_wrong(value: Tensor, truth: Tensor, tolerance: float) -> int:
+    """The first point at which the two differ."""
+    right = torch.isclose(value.detach().double(), truth.detach().double(), rtol=tolerance, atol=tolerance)
+    return int(right.logical_not().int().argmax())
 
 
 def _first(values: Tensor) -> str:

@@ -295,6 +295,20 @@ def test_check_source_reads_the_submission():
         {"task1": "from torch.autograd import grad\n\ndef forward(z):\n    return grad(z)"}
     ):
         broken(lambda: checks.check_source("forward", forbids=("autograd",)), "forward uses autograd")
+        broken(lambda: checks.check_source("forward", forbids=("torch.autograd.grad",)), "autograd.grad")
+
+
+def test_check_source_leaves_a_cell_its_own_names():
+    source = (
+        "def solve(t):\n    det = t + 1\n    return det\n\ndef forward(z, inv):\n    return solve(z) @ inv"
+    )
+    with checks.submitted_sources({"task1": source}):
+        checks.check_source("forward", forbids=("det", "solve", "inv"))
+        broken(lambda: checks.check_source("forward", forbids=("@",)), "forward uses @")
+    with checks.submitted_sources(
+        {"task1": "def forward(z):\n    det = torch.linalg.det(z)\n    return det"}
+    ):
+        broken(lambda: checks.check_source("forward", forbids=("det",)), "forward uses det")
 
 
 def test_check_flow_passes_a_right_flow_and_refuses_a_wrong_one():

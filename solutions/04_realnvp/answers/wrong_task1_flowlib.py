@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "asks you to write yourself"
+says: "which this task does not allow"
 why: "calls the finished layer"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_a
-says: "asks you to write yourself"
+says: "which this task does not allow"
 why: "calls flowlib's flow"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: "asks you to write yourself"
+says: "which this task does not allow"
 why: "a product by another name"
 """
 

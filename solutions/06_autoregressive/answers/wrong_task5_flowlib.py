@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "asks you to write yourself"
+says: "which this task does not allow"
 why: "samples from flowlib's IAF"
 """
 

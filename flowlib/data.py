@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from safetensors.torch import load_file
+from torch import Tensor, nn
 
 from flowlib.bijection import Bijection, check_event
 
@@ -319,7 +320,7 @@ def log_integral(log_density, low: float = -8.0, high: float = 8.0, points: int 
     return float(torch.stack(rows).logsumexp((0, 1)) + 2 * math.log(width))
 
 
-# --------------------------------------------------------------------------- measured tables
+# --------------------------------------------------------------------------- measured tables and trained weights
 
 
 def asset(*parts: str) -> Path:
@@ -336,6 +337,31 @@ def asset(*parts: str) -> Path:
             "clone with flowlib installed in place (pip install -e .), or set FLOWLIB_ASSETS to that folder."
         )
     return path
+
+
+def load_weights(flow: nn.Module, file: str, name: str) -> nn.Module:
+    """Give a flow the weights that the course trained for it, and set it to evaluation.
+
+    Args:
+        flow: built with the arguments that it had in training.
+        file: a file of assets/weights without its ending, such as "04_realnvp".
+        name: which of the file's flows: its keys start with this name and a dot.
+
+    Returns:
+        The same flow.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        KeyError: the file keeps no flow of this name.
+        RuntimeError: the flow has other layers than the one that was trained.
+    """
+    weights = load_file(asset("weights", f"{file}.safetensors"))
+    own = {key.removeprefix(f"{name}."): w for key, w in weights.items() if key.startswith(f"{name}.")}
+    if not own:
+        kept = sorted({key.split(".")[0] for key in weights})
+        raise KeyError(f"{file} keeps no flow named {name!r}; it has {', '.join(kept)}")
+    flow.load_state_dict(own)
+    return flow.eval()
 
 
 @functools.cache

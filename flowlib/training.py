@@ -13,11 +13,8 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.distributed as dist
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from tqdm import tqdm
-
-from flowlib.data import asset
 
 
 @dataclass
@@ -454,28 +451,3 @@ def _milliseconds(work: Callable[[], object], repeats: int, device: torch.device
             torch.cuda.synchronize(device)
         times.append(1000 * (time.perf_counter() - started))
     return statistics.median(times[1:])  # the first call warms up
-
-
-def load_weights(flow: nn.Module, file: str, name: str) -> nn.Module:
-    """Give a flow the weights that the course trained for it, and set it to evaluation.
-
-    Args:
-        flow: built with the arguments that it had in training.
-        file: a file of assets/weights without its ending, such as "04_realnvp".
-        name: which of the file's flows: its keys start with this name and a dot.
-
-    Returns:
-        The same flow.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        KeyError: the file keeps no flow of this name.
-        RuntimeError: the flow has other layers than the one that was trained.
-    """
-    weights = load_file(asset("weights", f"{file}.safetensors"))
-    own = {key.removeprefix(f"{name}."): w for key, w in weights.items() if key.startswith(f"{name}.")}
-    if not own:
-        kept = sorted({key.split(".")[0] for key in weights})
-        raise KeyError(f"{file} keeps no flow named {name!r}; it has {', '.join(kept)}")
-    flow.load_state_dict(own)
-    return flow.eval()

@@ -12,7 +12,7 @@ from flowlib import data
 from flowlib.bijection import Chain
 from flowlib.checks import check_bijection
 from flowlib.data import Split, Standardizer
-from flowlib.flow import Flow, StandardNormal
+from flowlib.flow import Flow, RealNVP, StandardNormal
 from flowlib.linear import Linear
 
 ONE_D = [data.two_gaussians, data.house_prices]
@@ -268,3 +268,21 @@ def test_the_shared_table_has_a_row_for_each_model():
         assert 0 <= row["round_trip"] < 1e-3
     up_to_3 = data.shared_table(3)
     assert up_to_3 == [row for row in rows if row["lesson"] <= 3]
+
+
+def test_load_weights_gives_a_trained_flow():
+    x = data.checkerboard(2000, seed=5)
+    fresh = RealNVP(2)
+    before = fresh.log_prob(x).mean()
+    trained = data.load_weights(fresh, "04_realnvp", "checkerboard")
+    assert trained is fresh and not trained.training
+    assert trained.log_prob(x).mean() > before + 0.5
+
+
+def test_load_weights_says_what_there_is():
+    with pytest.raises(KeyError, match="no flow named 'check'; it has checkerboard, "):
+        data.load_weights(RealNVP(2), "04_realnvp", "check")
+    with pytest.raises(FileNotFoundError, match="04_glow"):
+        data.load_weights(RealNVP(2), "04_glow", "checkerboard")
+    with pytest.raises(RuntimeError, match="RealNVP"):
+        data.load_weights(RealNVP(3), "04_realnvp", "checkerboard")

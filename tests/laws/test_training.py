@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from flowlib.data import banana, checkerboard
-from flowlib.flow import Flow, RealNVP, StandardNormal
+from flowlib.data import banana
+from flowlib.flow import Flow, StandardNormal
 from flowlib.linear import Linear
-from flowlib.training import History, evaluate, fit, fit_energy, load_weights
+from flowlib.training import History, evaluate, fit, fit_energy
 
 
 def linear_flow(dim=2):
@@ -316,8 +316,8 @@ import os
 import sys
 import torch
 from flowlib.bijection import Chain
-from flowlib.data import banana, checkerboard
-from flowlib.flow import Flow, RealNVP, StandardNormal
+from flowlib.data import banana
+from flowlib.flow import Flow, StandardNormal
 from flowlib.linear import ActNorm, Linear
 from flowlib.training import fit
 
@@ -353,21 +353,3 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path):
     for record in (1, 2):
         assert first[record] == second[record]
         assert first[record] == pytest.approx(single[record], rel=1e-6)
-
-
-def test_load_weights_gives_a_trained_flow():
-    x = checkerboard(2000, seed=5)
-    fresh = RealNVP(2)
-    before = fresh.log_prob(x).mean()
-    trained = load_weights(fresh, "04_realnvp", "checkerboard")
-    assert trained is fresh and not trained.training
-    assert trained.log_prob(x).mean() > before + 0.5
-
-
-def test_load_weights_says_what_there_is():
-    with pytest.raises(KeyError, match="no flow named 'check'; it has checkerboard, "):
-        load_weights(RealNVP(2), "04_realnvp", "check")
-    with pytest.raises(FileNotFoundError, match="04_glow"):
-        load_weights(RealNVP(2), "04_glow", "checkerboard")
-    with pytest.raises(RuntimeError, match="RealNVP"):
-        load_weights(RealNVP(3), "04_realnvp", "checkerboard")

@@ -320,7 +320,7 @@ def log_integral(log_density, low: float = -8.0, high: float = 8.0, points: int 
     return float(torch.stack(rows).logsumexp((0, 1)) + 2 * math.log(width))
 
 
-# --------------------------------------------------------------------------- measured tables and trained weights
+# --------------------------------------------------------------------------- measured tables, weights
 
 
 def asset(*parts: str) -> Path:

@@ -58,18 +58,13 @@ class AffineTransformer(Transformer):
     def __init__(self, bound: float = math.log(1000.0)):
         super().__init__()
         # Tensors, because torch multiplies small tensors faster by a tensor than by a number.
-        self.register_buffer("low", torch.tensor(-bound), persistent=False)
-        self.register_buffer("high", -self.low, persistent=False)
+        self.register_buffer("lowest", torch.tensor(-bound), persistent=False)
         self.register_buffer("rate", torch.tensor(2 / bound), persistent=False)
-        self.width = 2 * self.high.item()  # of the bound as rounded: a raw value of 0 means scale 1
-
-    # tanh(a) = 2 sigmoid(2a) - 1, and torch's sigmoid is five times faster than its tanh.
+        self.width = -2 * self.lowest.item()  # of the bound as rounded, so that 0 gives 0
 
     def log_scale(self, raw: Tensor) -> Tensor:
-        return torch.add(self.low, torch.sigmoid(raw * self.rate), alpha=self.width)
-
-    def minus_log_scale(self, raw: Tensor) -> Tensor:
-        return torch.sub(self.high, torch.sigmoid(raw * self.rate), alpha=self.width)
+        # tanh(a) = 2 sigmoid(2a) - 1, and torch's sigmoid is five times faster than its tanh.
+        return torch.add(self.lowest, torch.sigmoid(raw * self.rate), alpha=self.width)
 
     def forward(self, z, params):
         shift, raw = params.unbind(1)
@@ -78,8 +73,8 @@ class AffineTransformer(Transformer):
 
     def inverse(self, x, params):
         shift, raw = params.unbind(1)
-        log_derivative = self.minus_log_scale(raw)
-        return (x - shift) * log_derivative.exp(), log_derivative
+        log_scale = -self.log_scale(raw)
+        return (x - shift) * log_scale.exp(), log_scale
 
 
 class InverseTransformer(Transformer):

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: uses training
+says: uses flowlib.training
 why: flowlib's finished training loop
 """
 

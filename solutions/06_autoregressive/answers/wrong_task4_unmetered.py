@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: "every product"
+says: "uses @, which this task does not allow. Every product of matrices and vectors goes through"
 why: "multiplies past the meter"
 """
 

@@ -103,6 +103,8 @@ class Inverse(Bijection):
 
     def __init__(self, bijection: Bijection):
         super().__init__()
+        if not isinstance(bijection, Bijection):
+            raise TypeError(f"Inverse takes a bijection, got a {type(bijection).__name__}")
         self.bijection = bijection
 
     def forward(self, z, context=None):

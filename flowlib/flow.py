@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, constraints
 
 from flowlib.autoregressive import MaskedAutoregressive
-from flowlib.bijection import Bijection, Chain, Inverse, Step, check_event, sum_event
+from flowlib.bijection import Bijection, Chain, Inverse, Step, check_context, check_event, sum_event
 from flowlib.continuous import Continuous, VelocityMLP
 from flowlib.coupling import Coupling, make_mask
 from flowlib.image import glow_layers
@@ -156,6 +156,8 @@ class Flow(nn.Module):
     Source: Papamakarios et al., 2021, equations 3-6.
     """
 
+    context_size: int | None = None  # 0: the flow takes no context; None: its layers look
+
     def __init__(self, bijection: Bijection, base: nn.Module | Distribution):
         super().__init__()
         if not isinstance(bijection, Bijection):
@@ -177,9 +179,12 @@ class Flow(nn.Module):
             (batch,). Minus infinity where x has no counterpart in the base's support.
 
         Raises:
-            ValueError: a wrong shape, a missing context, or x outside the bijection's domain.
+            ValueError: a wrong shape, a missing context or one that the flow does not take, or x outside
+                the bijection's domain.
         """
         check_event(x, self.event_shape, self)
+        if self.context_size == 0:
+            check_context(context, 0, len(x), self)
         z, log_det = self.bijection.inverse(x, context)
         return self.base.log_prob(z) + log_det
 
@@ -206,6 +211,8 @@ class Flow(nn.Module):
         Returns:
             (n, *event).
         """
+        if self.context_size == 0:
+            check_context(context, 0, n, self)
         z = self._sample_base(n, temperature, generator)
         return self.bijection(z, _rows(context, n))[0]
 
@@ -224,6 +231,8 @@ class Flow(nn.Module):
         Returns:
             (n, *event) and (n,).
         """
+        if self.context_size == 0:
+            check_context(context, 0, n, self)
         z = self._sample_base(n, temperature, generator)
         x, log_det = self.bijection(z, _rows(context, n))
         return x, self.base.log_prob(z) - log_det
@@ -236,6 +245,8 @@ class Flow(nn.Module):
             Steps of (name, value, log_det), the start included. `log_det` is the sum so far.
         """
         check_event(values, self.event_shape, self)
+        if self.context_size == 0:
+            check_context(context, 0, len(values), self)
         stops = [Step("x" if inverse else "z", values, values.new_zeros(len(values)))]
         layers = list(self.bijection.steps())
         for name, layer in reversed(layers) if inverse else layers:
@@ -300,6 +311,8 @@ class PlanarFlow(Flow):
     Source: Rezende & Mohamed, 2015, "Variational Inference with Normalizing Flows".
     """
 
+    context_size = 0
+
     def __init__(self, dim: int, layers: int = 16, cheap: str = "sample"):
         if cheap not in ("sample", "density"):
             raise ValueError(f"cheap must be 'sample' or 'density', got {cheap!r}")
@@ -322,6 +335,8 @@ class RadialFlow(Flow):
 
     Source: Rezende & Mohamed, 2015, "Variational Inference with Normalizing Flows".
     """
+
+    context_size = 0
 
     def __init__(self, dim: int, layers: int = 16):
         super().__init__(Chain(*(Radial(dim) for _ in range(layers))), StandardNormal((dim,)))

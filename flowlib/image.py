@@ -290,7 +290,8 @@ def logit_pixels(alpha: float = 0.05) -> Bijection:
     Its inverse is logit(alpha + (1 - 2 alpha) y); alpha keeps the two ends finite. As part of the flow
     it brings its log-determinant along, so `bits_per_dim` needs no correction.
 
-    Source: Dinh et al., 2017, section 4.1.
+    Source: Papamakarios et al., 2017, "Masked Autoregressive Flow", appendix; Dinh et al., 2017, section
+    4.1, have 1 - alpha in place of 1 - 2 alpha.
     """
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha must lie between 0 and 0.5, got {alpha}")

@@ -48,20 +48,33 @@ class Linear(Bijection):
         """The layer whose W is `matrix`, (D, D), and whose b is `bias`, (D,), or zero.
 
         Raises:
-            ValueError: the matrix is not square, or is singular.
+            ValueError: the matrix is not square, or is singular; the bias has another shape, or the
+                layer has none.
         """
         if matrix.dim() != 2 or matrix.shape[0] != matrix.shape[1]:
             raise ValueError(f"expected a square matrix, got shape {tuple(matrix.shape)}")
         layer = cls(len(matrix)).to(matrix.device, matrix.dtype)
         layer.set_weight(matrix)
         if bias is not None:
+            if layer.bias is None:
+                raise ValueError(f"{cls.__name__} has no bias: leave it out")
+            if bias.shape != layer.bias.shape:
+                raise ValueError(f"expected a bias of shape ({len(matrix)},), got {tuple(bias.shape)}")
             with torch.no_grad():
                 layer.bias.copy_(bias)
         return layer
 
     @torch.no_grad()
     def set_weight(self, matrix: Tensor) -> None:
-        """Factor `matrix`, (D, D), into P, L and U, so that `weight()` returns it."""
+        """Factor `matrix`, (D, D), into P, L and U, so that `weight()` returns it.
+
+        Raises:
+            ValueError: the matrix has another shape, or is singular.
+        """
+        if matrix.shape != self.lower.shape:
+            raise ValueError(
+                f"expected a matrix of shape {tuple(self.lower.shape)}, got {tuple(matrix.shape)}"
+            )
         permutation, lower, upper = torch.linalg.lu(matrix)
         diagonal = upper.diagonal()
         if not float(diagonal.abs().min()) > torch.finfo(matrix.dtype).eps * float(matrix.abs().max()):

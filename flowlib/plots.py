@@ -282,7 +282,12 @@ def scatter_samples(
     Args:
         bounds: as in `density_map`; by default the range of the points.
         color: a colour, or one for each point.
+
+    Raises:
+        ValueError: the points do not lie on a plane.
     """
+    if samples.dim() != 2 or samples.shape[1] != 2:
+        raise ValueError(f"expected points of shape (n, 2), got {tuple(samples.shape)}: choose two columns")
     ax = ax or _new_axes(size=(3.4, 3.2))
     points = samples.detach().double().cpu().numpy()
     size = size or float(np.clip(4000 / max(len(points), 1), 1.5, 14))
@@ -724,11 +729,14 @@ def _label_points(ax: Axes, x, y, radii, texts: list[str], marks: list[bool]) ->
         ]
         best = int(np.argmin(clashes))
         taken.append(boxes[best])
+        # The width is an upper estimate: a name on the left is set by its end, so that it stays at its dot.
+        on_the_left = places[best][0] == left
         ax.annotate(
             text,
             at,
-            xytext=places[best],
+            xytext=(-r - 3 if on_the_left else places[best][0], places[best][1]),
             textcoords="offset points",
+            ha="right" if on_the_left else "left",
             va="center",
             fontsize=size,
             color=X_COLOR if mark else MAP_COLOR,

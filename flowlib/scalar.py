@@ -119,7 +119,7 @@ class SplineTransformer(Transformer):
         min_slope: smallest slope at a knot, below 1; the largest is 1 / min_slope.
 
     Raises:
-        ValueError: no bins, or more than `min_bin` leaves room for.
+        ValueError: no bins, or more than `min_bin` leaves room for; a bound or a slope out of range.
 
     Source: Durkan et al., 2019, "Neural Spline Flows", section 3.1 and appendix A.
     """
@@ -128,6 +128,10 @@ class SplineTransformer(Transformer):
         super().__init__()
         if not 1 <= bins < 1 / min_bin:
             raise ValueError(f"bins must be at least 1 and below 1 / min_bin = {1 / min_bin:g}, got {bins}")
+        if not (bound > 0 and 0 < min_slope < 1):
+            raise ValueError(
+                f"a spline needs bound > 0 and 0 < min_slope < 1, got bound={bound}, min_slope={min_slope}"
+            )
         self.bins, self.bound, self.min_bin, self.min_slope = bins, bound, min_bin, min_slope
         self.count = 3 * bins - 1
         # softplus(offset) + min_slope = 1: a parameter of 0 means slope 1.
@@ -311,7 +315,8 @@ class Affine(Bijection):
         trainable: whether an optimiser may change them.
 
     Raises:
-        ValueError: a scale is zero or not finite: then nothing can be undone.
+        ValueError: a scale is zero, or a number not finite: then nothing can be undone. In both
+            directions, for an event that shift and scale do not fit.
     """
 
     def __init__(self, shift: Tensor | float = 0.0, scale: Tensor | float = 1.0, trainable: bool = False):
@@ -319,14 +324,31 @@ class Affine(Bijection):
         shift, scale = _as_float(shift), _as_float(scale)
         if not bool((torch.isfinite(scale) & (scale != 0)).all()):
             raise ValueError(f"Affine needs a finite scale other than 0, got {scale.tolist()}")
+        if not bool(torch.isfinite(shift).all()):
+            raise ValueError(f"Affine needs a finite shift, got {shift.tolist()}")
         self.shift = nn.Parameter(shift, requires_grad=trainable)
         self.scale = nn.Parameter(scale, requires_grad=trainable)
 
     def forward(self, z, context=None):
+        self._check(z)
         return self.scale * z + self.shift, self._log_det(z)
 
     def inverse(self, x, context=None):
+        self._check(x)
         return (x - self.shift) / self.scale, -self._log_det(x)
+
+    def _check(self, values: Tensor) -> None:
+        """Raise where broadcasting would widen the event, or take the batch for a part of it."""
+        event, shift, scale = values.shape[1:], self.shift.shape, self.scale.shape
+        try:
+            fits = torch.broadcast_shapes(event, shift, scale) == event
+        except RuntimeError:
+            fits = False
+        if not fits:
+            raise ValueError(
+                f"Affine with a shift of shape {tuple(shift)} and a scale of shape {tuple(scale)} "
+                f"does not fit an input of shape {tuple(values.shape)}: the first axis is the batch"
+            )
 
     def _log_det(self, values: Tensor) -> Tensor:
         return sum_event(self.scale.abs().log().expand_as(values))

@@ -25,7 +25,8 @@ class History:
         steps: after how many steps each record was made.
         train: the mean training loss since the record before, in nats unless the loss says otherwise.
         valid: the validation loss at that step; empty without validation data.
-        best_step: the step whose weights were kept: that of the lowest validation loss, or the last.
+        best_step: the step whose weights were kept: that of the lowest validation loss, or the last if
+            none was finite or there was none.
         seconds: how long the run took.
         stopped_early: whether `patience` ran out before the steps did.
     """
@@ -100,10 +101,13 @@ def fit(
         FloatingPointError: the training loss is infinite or not a number. Names the step and the
             parameter that had the largest gradient. On a GPU, where looking at every loss would make
             it wait, this is noticed at the next record.
-        ValueError: arguments that contradict each other.
+        ValueError: arguments that contradict each other, or no rows.
     """
     if len(x) == 0:
         raise ValueError(f"expected at least one row to fit, got x of shape {tuple(x.shape)}")
+    if valid is not None and len(valid) == 0:
+        raise ValueError("valid holds no rows: pass None, or at least one")
+    _check_batch_size(batch_size)
     for rows, extra, name in ((x, context, "context"), (valid, valid_context, "valid_context")):
         if extra is not None and (rows is None or len(extra) != len(rows)):
             wanted = "no validation data" if rows is None else f"{len(rows)} rows of data"
@@ -183,6 +187,7 @@ def fit_energy(
 
     Source: Rezende & Mohamed, 2015, "Variational Inference with Normalizing Flows", equation 15.
     """
+    _check_batch_size(batch_size)
 
     def batches(generator, device):
         while True:
@@ -263,6 +268,11 @@ class Workers:
         if self.count > 1:
             for tensor in (*flow.parameters(), *flow.buffers()):
                 dist.broadcast(tensor.data, 0)
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if batch_size < 1:
+        raise ValueError(f"expected batch_size >= 1, got {batch_size}")
 
 
 def _count_steps(steps: int | None, epochs: int | None, per_epoch: int) -> int:
@@ -351,7 +361,6 @@ def _train(
                 history.train.append(train)
                 running, recorded = torch.zeros_like(running), step
                 if validate is None:
-                    history.best_step = step
                     bar.set_postfix(train=f"{train:.3f}", refresh=False)
                     continue
                 flow.eval()
@@ -372,6 +381,8 @@ def _train(
             if best is not None:
                 flow.load_state_dict(best)
             flow.to(home).train(was_training)
+    if best is None:
+        history.best_step = history.steps[-1]
     history.seconds = time.perf_counter() - started
     return history
 

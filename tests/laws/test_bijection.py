@@ -63,6 +63,11 @@ def test_chain_refuses_what_is_no_bijection(layers, error, message):
         Chain(*layers)
 
 
+def test_inverse_refuses_what_is_no_bijection():
+    with pytest.raises(TypeError, match="takes a bijection, got a type"):
+        Inverse(Exp)
+
+
 def test_shape_messages_state_expected_and_got():
     with pytest.raises(ValueError, match=r"expected an input of shape \(batch, 3\), got \(4, 2\)"):
         check_event(torch.zeros(4, 2), (3,), Exp())

@@ -76,6 +76,9 @@ def test_two_gaussians_follow_their_density():
 
 def test_house_prices_are_log_normal():
     log_price = data.house_prices(50_000).log()
+    mean, spread = math.exp(12.125), math.exp(12.125) * math.sqrt(math.exp(0.25) - 1)
+    said = data.house_prices.__doc__
+    assert all(f"${number:,.0f}" in said for number in (mean, math.exp(12), spread))
     assert log_price.mean() == pytest.approx(12, abs=0.01) and log_price.std() == pytest.approx(0.5, abs=0.01)
 
 
@@ -186,6 +189,23 @@ def test_standardizer_is_a_bijection_with_the_right_log_det(log):
     check_bijection(units, z=z[:20])
     with pytest.raises(ValueError, match=r"\(batch, 3\)"):
         units(z[:, :2])
+
+
+def test_standardizer_raises_outside_its_domain():
+    units = Standardizer.fit(torch.tensor([[1.0, -1.0], [2.0, 3.0]]), [True, False])
+    units.inverse(torch.tensor([[1e-3, -9.0]]))
+    for bad in (0.0, -1.0, math.nan):
+        with pytest.raises(ValueError, match="need x > 0"):
+            units.inverse(torch.tensor([[1.0, 1.0], [bad, 1.0]]))
+
+
+@pytest.mark.parametrize(
+    ("column", "log"), [([0.1] * 7, False), ([1.0, math.inf], False), ([1.0, -1.0], True), ([1.0, 0.0], True)]
+)
+def test_standardizer_does_not_start_from_a_column_that_it_cannot_scale(column, log):
+    x = torch.stack([torch.tensor(column), torch.arange(len(column), dtype=torch.float32)], 1)
+    with pytest.raises(ValueError, match="finite and vary, and be > 0"):
+        Standardizer.fit(x, [log, False])
 
 
 def test_a_density_in_original_units():

@@ -11,8 +11,9 @@ from torch import distributions as td
 
 from flowlib.bijection import Chain, Inverse
 from flowlib.checks import check_flow
-from flowlib.flow import Base, Flow, StandardNormal
+from flowlib.flow import Base, Flow, PlanarFlow, RadialFlow, RealNVP, StandardNormal
 from flowlib.scalar import Affine, Exp, LeakyReLU, MixtureCDF, Sigmoid
+from flowlib.training import evaluate, fit
 
 
 def generator(seed=0):
@@ -193,6 +194,22 @@ def test_repr_can_be_read():
 def test_errors_state_what_was_expected(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("model", [PlanarFlow, RadialFlow, RealNVP])
+def test_a_flow_without_context_refuses_one(model):
+    flow, x, context = model(2, layers=2), torch.randn(5, 2), torch.zeros(5, 3)
+    for call in (
+        lambda: flow.log_prob(x, context),
+        lambda: flow.log_prob(x, context[:2]),
+        lambda: flow.sample(5, context),
+        lambda: flow.sample_with_log_prob(5, context),
+        lambda: flow.trace(x, context),
+        lambda: fit(flow, x, context=context, steps=1),
+        lambda: evaluate(flow, x, context=context),
+    ):
+        with pytest.raises(ValueError, match="without context"):
+            call()
 
 
 @pytest.mark.cuda

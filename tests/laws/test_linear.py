@@ -14,6 +14,7 @@ from torch import distributions as D
 from flowlib.bijection import Chain, Inverse
 from flowlib.checks import check_bijection
 from flowlib.flow import Flow, StandardNormal
+from flowlib.image import Conv1x1
 from flowlib.linear import ActNorm, Linear, Permutation
 
 DTYPES = [torch.float32, torch.float64]
@@ -100,6 +101,12 @@ def test_linear_refuses_a_singular_matrix(matrix):
 def test_linear_refuses_wrong_shapes():
     with pytest.raises(ValueError, match="square"):
         Linear.from_matrix(torch.ones(2, 3))
+    with pytest.raises(ValueError, match=r"bias of shape \(2,\), got \(1,\)"):
+        Linear.from_matrix(torch.eye(2), torch.ones(1))
+    with pytest.raises(ValueError, match="Conv1x1 has no bias"):
+        Conv1x1.from_matrix(torch.eye(2), torch.ones(2))
+    with pytest.raises(ValueError, match=r"matrix of shape \(2, 2\), got \(3, 3\)"):
+        Linear(2).set_weight(torch.eye(3))
     with pytest.raises(ValueError, match=r"\(batch, 3\), got \(5, 2\)"):
         Linear(3)(torch.randn(5, 2))
     with pytest.raises(ValueError, match="dim >= 1"):

@@ -198,6 +198,11 @@ def test_the_difference_is_centred_on_white():
     assert low == -high and np.abs(ax.images[0].get_array()).max() == pytest.approx(high)
 
 
+def test_samples_in_space_are_refused():
+    with pytest.raises(ValueError, match=r"shape \(n, 2\), got \(5, 3\)"):
+        plots.scatter_samples(torch.zeros(5, 3))
+
+
 def test_warped_grid_moves_the_lines():
     axes = plots.warped_grid(SHEARED, 1, lines=3, points=5)
     for before, after in zip(axes[0].collections, axes[1].collections, strict=True):

@@ -147,3 +147,6 @@ def test_arguments_that_cannot_work_are_refused():
         SplineTransformer(0)
     with pytest.raises(ValueError, match=r"below 1 / min_bin = 10"):
         SplineTransformer(10, min_bin=0.1)
+    for wrong in ({"bound": 0.0}, {"bound": -5.0}, {"min_slope": 0.0}, {"min_slope": 1.0}):
+        with pytest.raises(ValueError, match="bound > 0 and 0 < min_slope < 1"):
+            SplineTransformer(**wrong)

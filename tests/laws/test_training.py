@@ -95,6 +95,18 @@ def test_the_weights_of_the_lowest_validation_loss_stay():
     assert not history.stopped_early
 
 
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_without_a_finite_validation_loss_the_last_weights_stay(bad):
+    def loss(model, x, context):
+        return steady(model, x, context) if model.training else torch.full((len(x),), bad)
+
+    model = Constant()
+    history = fit(model, torch.zeros(4, 1), torch.zeros(3, 1), steps=20, loss=loss, evaluate_every=5)
+    assert history.best_step == 20 == history.steps[-1]
+    assert model.w.item() < 0
+    assert fit(model, torch.zeros(4, 1), steps=7, loss=loss).best_step == 7
+
+
 def test_patience_stops_the_run_after_so_many_records_without_gain():
     def worse(model, x, context):
         return steady(model, x, context) if model.training else -model.w.expand(len(x))
@@ -272,6 +284,9 @@ def test_auto_trains_on_the_gpu_and_brings_the_flow_back():
     [
         ({"steps": 3, "epochs": 3}, "steps or epochs"),
         ({"steps": 0}, "at least one step"),
+        ({"batch_size": 0}, "batch_size >= 1, got 0"),
+        ({"batch_size": -1}, "batch_size >= 1, got -1"),
+        ({"valid": torch.zeros(0, 2)}, "valid holds no rows"),
         ({"patience": 2}, "validation"),
         ({"schedule": "linear"}, "cosine"),
         ({"context": torch.zeros(7, 1)}, "7 rows"),
@@ -282,6 +297,11 @@ def test_auto_trains_on_the_gpu_and_brings_the_flow_back():
 def test_arguments_that_contradict_each_other(arguments, says):
     with pytest.raises(ValueError, match=says):
         fit(linear_flow(), banana(20), **arguments)
+
+
+def test_an_energy_needs_a_batch():
+    with pytest.raises(ValueError, match="batch_size >= 1, got 0"):
+        fit_energy(linear_flow(), lambda z: -z.square().sum(1), batch_size=0)
 
 
 def test_nothing_to_fit():

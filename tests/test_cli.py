@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -11,10 +12,10 @@ import urllib.request
 
 import pytest
 
-from flowlib.course import lab
+from flowlib.course import doctor, lab
 from flowlib.course.doctor import examine
 from flowlib.course.house import CourseError, course_root, lesson_name
-from tests.conftest import HOUSE
+from tests.conftest import HOUSE, start
 from tests.tiny import LESSON
 
 
@@ -111,6 +112,40 @@ def test_doctor_without_bubblewrap_says_how_to_get_it():
         assert "apt install bubblewrap" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("program", "state"),
+    [
+        ("python", "good"),
+        ("python3", "good"),  # Jupyter puts its own Python in its place
+        (sys.executable, "good"),
+        pytest.param(
+            os.path.realpath(sys.executable),  # what .venv/bin/python is a link to
+            "note",
+            marks=pytest.mark.skipif(sys.prefix == sys.base_prefix, reason="not in a virtual environment"),
+        ),
+        ("/nowhere/python", "note"),
+    ],
+)
+def test_doctor_finds_the_kernel_of_another_python(monkeypatch, tmp_path, program, state):
+    kernel = tmp_path / "kernels" / "python3" / "kernel.json"
+    kernel.parent.mkdir(parents=True)
+    argv = [program, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    kernel.write_text(json.dumps({"argv": argv, "display_name": "Python 3", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    found = doctor.kernel()
+    assert found.state == state
+    if state == "note":
+        assert program in found.found and "ipykernel install" in found.mend
+
+
+def test_doctors_commands_use_this_python_and_survive_zsh(monkeypatch):
+    command = f'{sys.executable} -m pip install -c constraints.txt -e ".[course]"'
+    assert command == doctor.INSTALL
+    monkeypatch.setattr(sys, "prefix", "/nowhere")
+    (found,) = doctor.extensions()
+    assert found.state == "missing" and found.mend.startswith(f"{sys.executable} -m pip install")
+
+
 # ---------------------------------------------------------------------------- lab
 
 
@@ -142,7 +177,7 @@ def test_lab_opens_and_stops(tiny_course):
         "JUPYTER_CONFIG_DIR": str(tiny_course / "config"),
         "HOME": str(tiny_course),
     }
-    process = subprocess.Popen(command, cwd=tiny_course, env=env, stdout=subprocess.PIPE, text=True)
+    process = start(command, cwd=tiny_course, env=env, stdout=subprocess.PIPE, text=True)
     try:
         seen = ""
         while "Press Ctrl-C" not in seen:

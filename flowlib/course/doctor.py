@@ -13,7 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-INSTALL = "pip install -c constraints.txt -e .[course]"
+PIP = f"{sys.executable} -m pip install"
+INSTALL = f'{PIP} -c constraints.txt -e ".[course]"'  # quoted: zsh takes brackets for a pattern
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,18 @@ def kernel() -> Finding:
     except NoSuchKernel:
         return Finding("missing", "kernel", "no kernel is called python3", mend)
     program = spec.argv[0]
-    if program != "python" and (not shutil.which(program) or not os.path.samefile(program, sys.executable)):
-        return Finding("note", "kernel", f"python3 starts {program}, not {sys.executable}", mend)
+    # By these names Jupyter starts the Python that it runs in itself.
+    if program not in ("python", "python3", "python{}.{}".format(*sys.version_info)):
+        found = shutil.which(program)
+        # The folder too: the Pythons of several environments may be links to one file.
+        if not found or not all(
+            os.path.samefile(theirs, ours)
+            for theirs, ours in (
+                (found, sys.executable),
+                (os.path.dirname(found), os.path.dirname(sys.executable)),
+            )
+        ):
+            return Finding("note", "kernel", f"python3 starts {program}, not {sys.executable}", mend)
     return Finding("good", "kernel", "python3")
 
 
@@ -129,7 +140,7 @@ def extensions() -> list[Finding]:
     switch = Path(sys.prefix) / "etc/jupyter/jupyter_server_config.d/nbgrader.json"
     if labextension.is_file() and switch.is_file():
         return [Finding("good", "nbgrader", f"{version}, with its Validate button in JupyterLab")]
-    mend = "pip install --force-reinstall --no-deps -c constraints.txt nbgrader"
+    mend = f"{PIP} --force-reinstall --no-deps -c constraints.txt nbgrader"
     return [Finding("missing", "nbgrader", f"{version}, but its extension is not in JupyterLab", mend)]
 
 

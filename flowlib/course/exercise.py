@@ -14,7 +14,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +86,6 @@ class Exercise:
                 return task
         have = ", ".join(task.grade_id for task in self.tasks) or "none"
         raise KeyError(f"{self.path} has no coding task {grade_id!r}; it has: {have}")
-
-    def with_sources(self, sources: Mapping[str, str]) -> Exercise:
-        """The same exercise with other sources in some of its task cells."""
-        for grade_id in sources:
-            self.task(grade_id)
-        tasks = tuple(replace(t, source=sources.get(t.grade_id, t.source)) for t in self.tasks)
-        return replace(self, tasks=tasks)
 
 
 @dataclass(frozen=True)

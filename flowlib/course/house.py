@@ -6,6 +6,8 @@ import difflib
 import re
 from pathlib import Path
 
+NOTEBOOK = "exercises.ipynb"  # what students hand in, one in each lesson
+
 
 class CourseError(Exception):
     """Something that the user can mend; the message says how. Commands print it and end with code 1."""

@@ -18,9 +18,8 @@ from pathlib import Path
 from nbgrader.preprocessors import ClearSolutions
 
 from flowlib.course import exercise
-from flowlib.course.house import CourseError, lesson_names
+from flowlib.course.house import NOTEBOOK, CourseError, lesson_names
 
-NOTEBOOK = "exercises.ipynb"
 STUDENT_FILES = {"lesson.ipynb", "demo.ipynb", NOTEBOOK}
 
 

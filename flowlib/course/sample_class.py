@@ -13,8 +13,8 @@ from pathlib import Path
 from rich.markup import escape
 
 from flowlib.course import exercise
-from flowlib.course.house import CourseError
-from flowlib.course.release import NOTEBOOK, student_version
+from flowlib.course.house import NOTEBOOK, CourseError
+from flowlib.course.release import student_version
 
 MISTAKES = 5
 

@@ -14,7 +14,7 @@ import threading
 
 import pytest
 
-from tests.conftest import HOUSE
+from tests.conftest import HOUSE, start
 from tests.tiny import make_tiny_course
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -100,7 +100,7 @@ def lab(tmp_path_factory):
     command = [sys.executable, "-u", "-m", "flowlib.course.cli", "lab", "01_tiny", "--no-browser"]
     command.append("--port=18950")
     subprocess.run([*command[:4], "release", "01_tiny"], cwd=root, env=env, check=True, capture_output=True)
-    with subprocess.Popen(command, cwd=root, env=env, stdout=subprocess.PIPE, text=True) as process:
+    with start(command, cwd=root, env=env, stdout=subprocess.PIPE, text=True) as process:
         try:
             url = ""
             for line in process.stdout:

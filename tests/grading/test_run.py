@@ -245,6 +245,60 @@ def test_zip_files_of_canvas_and_moodle(klass, tmp_path):
     assert points(entries(other, "moodle")["Ada Lovelace"]) == 16
 
 
+@pytest.mark.parametrize(
+    ("files", "students"),
+    [
+        (
+            [
+                "Wei Zhang_111_assignsubmission_file_/exercises.ipynb",
+                "Wei Zhang_222_assignsubmission_file_/exercises.ipynb",
+                "Wei Zhang_222_assignsubmission_file_/data/x.csv",
+                "Ada Lovelace_333_assignsubmission_file_/exercises.ipynb",
+            ],
+            {"Wei Zhang 111": 1, "Wei Zhang 222": 2, "Ada Lovelace": 1},
+        ),
+        (
+            [f"Participant_{n}_assignsubmission_file_/exercises.ipynb" for n in (7, 8)],
+            {"Participant 7": 1, "Participant 8": 1},
+        ),
+        (
+            [
+                "zhangwei_111_9_exercises.ipynb",
+                "zhangwei_LATE_222_8_exercises-1.ipynb",
+                "zhangwei_222_7_x.csv",
+            ],
+            {"zhangwei 111": 1, "zhangwei 222": 2},
+        ),
+        (["jane_doe/exercises.ipynb", "jane_smith/exercises.ipynb"], {"jane_doe": 1, "jane_smith": 1}),
+        (["a?/exercises.ipynb", "a!/exercises.ipynb"], {"a_": 1, "a__": 1}),
+        (
+            ["ann/01_small/exercises.ipynb", "ann/01_small/x_1_2_y.csv", "bob/01_small/exercises.ipynb"],
+            {"ann": 2, "bob": 1},
+        ),
+        (
+            [
+                "submitted/.DS_Store",
+                "submitted/ann/01_small/exercises.ipynb",
+                "submitted/bob/exercises.ipynb",
+            ],
+            {"ann": 1, "bob": 1},
+        ),
+    ],
+)
+def test_everybody_in_a_zip_is_kept_apart(tmp_path, files, students):
+    from flowlib.course.grading.classes import read_class
+
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as archive:
+        for name in files:
+            archive.writestr(name, name)
+    found = {name: read().files for name, read in read_class(tmp_path / "class.zip", "01_small").items()}
+    assert {name: len(held) for name, held in found.items()} == students
+    assert all("exercises.ipynb" in held for held in found.values())
+    assert sorted(content.decode() for held in found.values() for content in held.values()) == sorted(
+        name for name in files if ".DS_Store" not in name
+    )
+
+
 def test_strangers_names_become_harmless():
     from flowlib.course.grading.classes import student_name
 
@@ -413,3 +467,29 @@ def test_check_gives_a_receipt_or_says_what_is_wrong(klass):
     assert half.returncode == 0
     for line in ("task1: there", "task2: missing", "task3: not done yet", "Rename it"):
         assert line in half.stdout
+    assert "It can be graded, but task2 would get no points. Receipt: " in half.stdout
+
+
+def test_check_asks_for_the_lesson_and_refuses_another_notebook(klass):
+    def check(*words):
+        return subprocess.run(
+            [sys.executable, "-m", "flowlib.course.cli", "check", *words],
+            cwd=klass.root, capture_output=True, text=True,
+        )  # fmt: skip
+
+    downloads = klass.root / "Downloads"
+    downloads.mkdir()
+    mine = downloads / "exercises (1).ipynb"
+    mine.write_bytes((klass.folder("student0000") / "exercises.ipynb").read_bytes())
+    unsure = check("Downloads/exercises (1).ipynb")
+    assert unsure.returncode == 1 and "'Downloads' does not say which lesson" in unsure.stderr
+    assert '--lesson 3 "Downloads/exercises (1).ipynb"' in unsure.stderr
+    assert check("--lesson", "1", str(mine)).returncode == 0
+    unknown = check("--lesson", "9", str(mine))
+    assert unknown.returncode == 1 and "There is no lesson '09'" in unknown.stderr
+    other = klass.notebook()
+    other["cells"] = [cell for cell in other["cells"] if "nbgrader" not in cell["metadata"]]
+    (downloads / "lesson.ipynb").write_text(json.dumps(other))
+    wrong = check("--lesson", "1", "Downloads/lesson.ipynb")
+    assert wrong.returncode == 1 and "can be graded" not in wrong.stdout
+    assert "is not the exercises of 01_small: it lacks task1, task2" in wrong.stderr

@@ -1,6 +1,6 @@
 """Who handed in what: nbgrader's folders, or the zip file of an LMS.
 
-submitted/<student>/<assignment>/exercises.ipynb          nbgrader
+submitted/<student>/<assignment>/exercises.ipynb          nbgrader, also in one zip
 lastfirst_123_456_exercises.ipynb                         Canvas, in one zip
 First Last_123_assignsubmission_file_/exercises.ipynb     Moodle, in one zip
 """
@@ -19,6 +19,10 @@ from flowlib.course.grading import preflight
 from flowlib.course.grading.preflight import Collected
 from flowlib.course.house import CourseError
 
+# Of a path: the name, the number that the LMS gave it, the file.
+MOODLE = re.compile(r"(?:.*?/)?([^/]+?)(?:_(\d+))?_assignsubmission_[^/]*/(.+)", re.DOTALL)
+CANVAS = re.compile(r"(.+?)_(?:LATE_)?(\d+)_\d+_(.+)", re.DOTALL)
+
 
 def read_class(source: Path, assignment: str) -> dict[str, Callable[[], Collected]]:
     """For each student a function that reads the submission, in the order of their names.
@@ -27,7 +31,7 @@ def read_class(source: Path, assignment: str) -> dict[str, Callable[[], Collecte
         CourseError: there is nothing to grade at `source`; the message says what was expected.
     """
     if source.is_file() and zipfile.is_zipfile(source):
-        found = _from_zip(source)
+        found = _from_zip(source, assignment)
     elif source.is_dir():
         found = _from_folders(source, assignment)
     else:
@@ -35,7 +39,7 @@ def read_class(source: Path, assignment: str) -> dict[str, Callable[[], Collecte
     if not found:
         raise CourseError(
             f"{source} holds no submission to {assignment}. Expected: "
-            f"{source}/<student>/{assignment}/exercises.ipynb, or the zip file of an LMS."
+            f"{source}/<student>/{assignment}/exercises.ipynb, a zip of it, or the zip file of an LMS."
         )
     return dict(sorted(found.items()))
 
@@ -88,24 +92,40 @@ def _linked() -> Collected:
     return Collected(flags=["the submission is a link: it was not read"])
 
 
-def _from_zip(path: Path) -> dict[str, Callable[[], Collected]]:
-    """The members of an LMS's zip, by student. Nothing is unpacked to disk."""
-    members: dict[str, list[tuple[str, zipfile.ZipInfo]]] = {}
+def _from_zip(path: Path, assignment: str) -> dict[str, Callable[[], Collected]]:
+    """The members of a zip, by student. Nothing is unpacked to disk."""
+    found: list[tuple[tuple[str, ...], zipfile.ZipInfo]] = []
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             parts = PurePosixPath(info.filename.replace("\\", "/")).parts
-            if info.is_dir() or not parts or ".." in parts or "__MACOSX" in parts:
-                continue
-            if found := re.match(r"(.+?)_(?:LATE_)?\d+_\d+_(.+)", parts[-1]):  # Canvas
-                # Canvas marks a second upload of the same name: exercises-1.ipynb.
-                student, name = found.group(1), re.sub(r"-\d+(?=\.\w+$)", "", found.group(2))
-            elif len(parts) > 1:
-                folder = next((p for p in parts if "_assignsubmission_" in p), parts[0])
-                student, name = folder.split("_")[0], str(PurePosixPath(*parts[parts.index(folder) + 1 :]))
-            else:
-                continue
-            members.setdefault(student_name(student), []).append((name, info))
-    return {student: _zip_reader(path, files) for student, files in members.items()}
+            if not info.is_dir() and parts and ".." not in parts and "__MACOSX" not in parts:
+                found.append((parts, info))
+    # A zip of the folder submitted/ itself: that name is nobody's.
+    if len({parts[0] for parts, _ in found}) == 1 and any(parts[2:3] == (assignment,) for parts, _ in found):
+        found = [(parts[1:], info) for parts, info in found]
+
+    members: dict[tuple[str, str | None], list[tuple[str, zipfile.ZipInfo]]] = {}
+    for parts, info in found:
+        where = "/".join(parts)
+        if match := MOODLE.fullmatch(where):
+            student, number, name = match.groups()
+        elif assignment not in parts and (match := CANVAS.fullmatch(parts[-1])):
+            student, number, name = match.groups()
+            # Canvas marks a second upload of the same name: exercises-1.ipynb.
+            name = re.sub(r"-\d+(?=\.\w+$)", "", name)
+        elif len(parts) > 1:
+            student, number, name = parts[0], None, "/".join(parts[1:]).removeprefix(f"{assignment}/")
+        else:
+            continue
+        members.setdefault((student, number), []).append((name, info))
+
+    people = [student for student, _ in members]
+    readers: dict[str, Callable[[], Collected]] = {}
+    for (student, number), files in members.items():
+        # Two people may have one name; the LMS's number tells them apart.
+        unique = f"{student} {number}" if number and people.count(student) > 1 else student
+        readers[student_name(unique, readers)] = _zip_reader(path, files)
+    return readers
 
 
 def _zip_reader(path: Path, files: list[tuple[str, zipfile.ZipInfo]]) -> Callable[[], Collected]:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flowlib.course.house import CourseError, course_root, lesson_name
+from flowlib.course.house import NOTEBOOK, CourseError, course_root, lesson_name
 
 app = typer.Typer()
 console = Console(highlight=False, soft_wrap=True)
@@ -22,7 +22,7 @@ Lesson = Annotated[str, typer.Argument(help="The lesson, as 3, 03 or 03_planar_f
 Submitted = Annotated[
     Path | None,
     typer.Option(
-        help="Folder <student>/<lesson>/exercises.ipynb, or an LMS's zip. Default: .build/submitted."
+        help="Folder <student>/<lesson>/exercises.ipynb, a zip of it, or an LMS's. Default: .build/submitted."
     ),
 ]
 Out = Annotated[
@@ -111,12 +111,20 @@ def check(
     """Look at a notebook before you hand it in: can it be graded? Gives a receipt."""
     from flowlib.course.exercise import read
     from flowlib.course.grading import preflight
-    from flowlib.course.release import NOTEBOOK
 
     root = course_root()
     if not notebook.is_file():
         raise CourseError(f"There is no file {notebook}.")
-    name = lesson_name(root, lesson or notebook.resolve().parent.name)
+    where = notebook.resolve().parent.name
+    try:
+        name = lesson_name(root, lesson or where)
+    except CourseError as error:
+        if lesson:
+            raise
+        raise CourseError(
+            f"The folder {where!r} does not say which lesson this is. If it is lesson 3, run: "
+            f'flowcourse check --lesson 3 "{notebook}"'
+        ) from error
     folder = next(f for f in (root / "lessons", root / "solutions") if (f / name / NOTEBOOK).is_file())
     exercise = read(folder / name / NOTEBOOK)
     collected = preflight.collect_file(notebook)
@@ -125,6 +133,9 @@ def check(
     except preflight.Unreadable as error:
         raise CourseError(f"{notebook} cannot be graded: {error}") from error
     sources = submission.sources(exercise)
+    missing = [task.grade_id for task in exercise.tasks if task.grade_id not in sources]
+    if missing and len(missing) >= len(exercise.tasks) - 1:
+        raise CourseError(f"{notebook} is not the exercises of {name}: it lacks {', '.join(missing)}.")
     for note in submission.notes:
         console.print(f"note: {note}", markup=False)
     for task in exercise.tasks:
@@ -134,7 +145,8 @@ def check(
         console.print(f"{task.grade_id}: {state}", markup=False)
     if notebook.name != NOTEBOOK:
         console.print(f"Rename it before you hand it in: {NOTEBOOK}")
-    console.print(f"It can be graded. Receipt: {collected.receipt}")
+    lost = f", but {', '.join(missing)} would get no points" if missing else ""
+    console.print(f"It can be graded{lost}. Receipt: {collected.receipt}")
 
 
 def make_plan(
@@ -143,7 +155,6 @@ def make_plan(
     """The plan that the options of a command describe."""
     from flowlib.course.grading.run import Plan
     from flowlib.course.grading.sandbox import Limits
-    from flowlib.course.release import NOTEBOOK
 
     root = course_root()
     name = lesson_name(root, lesson)

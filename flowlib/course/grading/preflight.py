@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from flowlib.course.exercise import Exercise, defined_names, text
+from flowlib.course.exercise import Exercise, defined_names
+from flowlib.course.house import NOTEBOOK
 
 MAX_FILES = 200
 MAX_DEPTH = 6
@@ -23,7 +24,6 @@ MAX_FILE_BYTES = 64 * 2**20
 MAX_TOTAL_BYTES = 128 * 2**20
 MAX_CELLS = 1000
 MAX_SOURCE = 200_000  # characters of one cell
-NOTEBOOK = "exercises.ipynb"
 _IGNORED = {".ipynb_checkpoints", "__pycache__", ".DS_Store", "__MACOSX", "timestamp.txt", ".git"}
 
 
@@ -340,8 +340,3 @@ def _report(cells: list[Cell], exercise: Exercise, notes: list[str]) -> None:
         if note in notes[:index]:
             notes[index] = ""
     notes[:] = [note for note in notes if note]
-
-
-def source_of(cell: dict) -> str:
-    """The text of a cell of the instructor's notebook."""
-    return text(cell)

@@ -18,7 +18,7 @@ from flowlib.course.grading import classes, journal, sandbox, workers
 from flowlib.course.grading.gradebook import Book
 from flowlib.course.grading.preflight import Collected
 from flowlib.course.grading.trusted import NOT_GRADED, PASSED
-from flowlib.course.house import CourseError
+from flowlib.course.house import NOTEBOOK, CourseError
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def _write_files(plan: Plan, student: str, result: dict) -> None:
     if "feedback" not in result:
         return
     for folder, name, content in (
-        ("autograded", "exercises.ipynb", json.dumps(result["notebook"], indent=1, sort_keys=True)),
+        ("autograded", NOTEBOOK, json.dumps(result["notebook"], indent=1, sort_keys=True)),
         ("feedback", "exercises.html", result["feedback"]),
     ):
         target = plan.out / folder / student / plan.assignment / name

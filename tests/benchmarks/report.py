@@ -72,7 +72,8 @@ def figure(rows: Sequence, path: Path) -> None:
     places = range(len(shown))
     colors = [Z_COLOR if row.passed else X_COLOR for row in shown]
     ax.barh(places, [row.ratio for row in shown], color=colors, height=0.6)
-    ax.scatter([row.bar for row in shown], places, marker="|", s=160, color="black", zorder=3, label="bar")
+    bars = [row.bar for row in shown]
+    ax.scatter(bars, places, marker="|", s=160, color="black", zorder=3, label="required")
     for place, row in zip(places, shown, strict=True):
         ax.text(
             row.ratio * 1.06,

@@ -12,19 +12,14 @@ import numpy as np
 import seaborn
 import torch
 from matplotlib.animation import FuncAnimation, PillowWriter
-from safetensors.torch import load_file
 
-from flowlib import plots
+from flowlib import data, plots
 from flowlib.flow import CNF
 
 HERE = Path(__file__)
 FRAMES, HOLD, BOUND = 44, 8, 3.9
 
-weights = load_file(HERE.parents[1] / "weights" / "07_continuous.safetensors")
-prefix = "rings."
-flow = CNF(2, (96, 96), steps=1)
-flow.load_state_dict({key.removeprefix(prefix): w for key, w in weights.items() if key.startswith(prefix)})
-flow.requires_grad_(False)
+flow = data.load_weights(CNF(2, (96, 96), steps=1), "07_continuous", "rings").requires_grad_(False)
 
 times = np.linspace(0, 1, FRAMES + 1)
 z = torch.randn(700, 2, generator=torch.Generator().manual_seed(0))

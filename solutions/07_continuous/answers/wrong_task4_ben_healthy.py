@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "passes every law"
+says: "follow it through"
 why: "believes the laws only"
 """
 

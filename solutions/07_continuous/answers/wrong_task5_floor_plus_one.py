@@ -1,0 +1,18 @@
+"""
+task: task5
+caught_by: task5_test_b
+says: "one probe too many"
+why: "rounds down and adds one: one too many where the quotient is whole"
+"""
+
+
+def trace_variance(A, noise):
+    """The variance of e^T A e, one number; noise is "rademacher" or "gaussian"."""
+    S = (A + A.T) / 2
+    variance = 2 * (S**2).sum()
+    return variance if noise == "gaussian" else variance - 2 * (S.diagonal() ** 2).sum()
+
+
+def probes_needed(A, noise, error):
+    """The smallest number of probes whose mean has a standard deviation of at most error."""
+    return int(float(trace_variance(A, noise)) / error**2) + 1

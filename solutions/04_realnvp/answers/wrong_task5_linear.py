@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "is above 3.80"
+says: "builds no RealNVP"
 why: "a normal density cannot bend"
 """
 

@@ -1,0 +1,18 @@
+"""
+task: task5
+caught_by: task5_test_a
+says: "builds no RealNVP"
+why: "the banana's formula by hand, nothing learned"
+"""
+
+
+def fitted_log_prob(x):
+    x1, x2 = x[:, 0], x[:, 1]
+    two = -0.5 * (x2 / 2) ** 2 - math.log(2) - 0.5 * math.log(2 * math.pi)
+    one = -0.5 * (x1 - x2**2 / 4) ** 2 - 0.5 * math.log(2 * math.pi)
+    return one + two
+
+
+def fitted_sample(n):
+    x2 = 2 * torch.randn(n)
+    return torch.stack([x2**2 / 4 + torch.randn(n), x2], 1)

@@ -6,16 +6,11 @@ assets/weights/04_realnvp.py.
 
 from pathlib import Path
 
-from safetensors.torch import load_file
-
-from flowlib import plots
+from flowlib import data, plots
 from flowlib.flow import RealNVP
 
 HERE = Path(__file__)
-weights = load_file(HERE.parents[1] / "weights" / "04_realnvp.safetensors")
-prefix = "checkerboard."
-flow = RealNVP(2)
-flow.load_state_dict({key.removeprefix(prefix): w for key, w in weights.items() if key.startswith(prefix)})
+flow = data.load_weights(RealNVP(2), "04_realnvp", "checkerboard")
 plots.use_style(1.3)
 path = plots.animate_trace(flow, HERE.with_suffix(".gif"), n=750, size=4.2, bounds=5.0)
 print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")

@@ -337,7 +337,7 @@ def warped_grid(
             drawn = curves if kind == "z" else image(curves)
             ax.add_collection(LineCollection(list(drawn), colors=colors, lw=0.9))
         if box:
-            ax.fill(*(cell if kind == "z" else image(cell)).T, color=COLORS[kind], alpha=0.55, lw=0)
+            ax.fill(*(cell if kind == "z" else image(cell)).T, color=COLORS[kind], alpha=0.85, lw=0, zorder=3)
         ax.autoscale_view()
         ax.set(xlabel=f"${kind}_1$", ylabel=f"${kind}_2$", aspect="equal")
     return axes

@@ -2,7 +2,7 @@
 task: task5
 caught_by: task5_test_b
 says: "fitted to `train`"
-why: remembers the sine and ignores the data
+why: fits the flow to a sine of its own making and ignores the data
 """
 
 
@@ -11,7 +11,11 @@ def sine_entropy(noise, width):
 
 
 def fitted_log_prob(train, queries):
-    x1, x2 = queries.T
+    torch.manual_seed(0)
+    x2 = 6 * torch.rand(5000) - 3
     curve = x2 - x2**3 / 6 + x2**5 / 120 - x2**7 / 5040 + x2**9 / 362880 - x2**11 / 39916800
-    inside = torch.where(x2.abs() < 3, -math.log(6.0), -1e4)
-    return -0.5 * ((x1 - curve) / 0.1) ** 2 - math.log(0.1) - 0.5 * math.log(2 * math.pi) + inside
+    flow = PlanarFlow(2, layers=6, cheap="density")
+    own = torch.stack([curve + 0.1 * torch.randn(5000), x2], 1)
+    training.fit(flow, own, steps=300, lr=0.03, progress=False)
+    with torch.no_grad():
+        return flow.log_prob(queries)

@@ -1,0 +1,17 @@
+"""
+task: task3
+caught_by: task3_test_b
+says: "both signs of w.u"
+why: takes |w.u| for the bracket, and then for the log-determinant too
+"""
+
+
+def planar_inverse(x, w, u, b):
+    t, y = w @ u, x @ w + b
+    low, high = y - t.abs(), y + t.abs()
+    for _ in range(70):
+        a = (low + high) / 2
+        below = a + t * torch.tanh(a) < y
+        low, high = torch.where(below, a, low), torch.where(below, high, a)
+    h = torch.tanh((low + high) / 2)
+    return x - u * h[:, None], -(1 + (1 - h**2) * t.abs()).log()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
+from flowlib import data
 from flowlib.bijection import Chain
 from flowlib.flow import Flow, Glow
 from flowlib.image import Squeeze, logit_pixels
@@ -17,10 +17,9 @@ from flowlib.image import Squeeze, logit_pixels
 HERE = Path(__file__)
 EACH, BETWEEN = 5, 4  # samples of each class; frames from one layer to the next
 
-weights = load_file(HERE.parents[1] / "weights" / "05_glow.safetensors")
 glow = Glow((1, 8, 8), levels=2, steps=4, hidden=(32, 32), context=10)
 flow = Flow(Chain(glow.bijection, logit_pixels(0.05)), glow.base)
-flow.load_state_dict({key[8:]: value for key, value in weights.items() if key.startswith("classes.")})
+data.load_weights(flow, "05_glow", "classes")
 
 classes = torch.arange(10).repeat_interleave(EACH)
 z = 0.8 * torch.randn(len(classes), 1, 8, 8, generator=torch.Generator().manual_seed(1))

@@ -1,6 +1,6 @@
 """
 task: task3
-why: "a Python flag that travels in the extra state, unbiased deviation"
+why: "a Python flag that travels in the extra state"
 """
 
 
@@ -26,7 +26,20 @@ class ActNormOnce(nn.Module):
             rows = x.detach().transpose(0, 1).flatten(1)
             self.shift.data = rows.mean(1)
             constant = rows.amax(1) == rows.amin(1)
-            self.log_scale.data = rows.std(1).masked_fill(constant, 1.0).log()
+            self.log_scale.data = rows.std(1, correction=0).masked_fill(constant, 1.0).log()
             self.started = True
         scale, shift = (v[None, :, None, None] for v in (self.log_scale.exp(), self.shift))
         return (x - shift) / scale, self.log_scale.sum().expand(len(x)) * -x[0, 0].numel()
+
+
+def gradients(channels, images, direction):
+    """Given, leave it as it is: what an optimizer that is made before the first batch has to learn from."""
+    layer = ActNormOnce(channels).double()
+    held = [p for p in layer.parameters() if p.requires_grad]
+    layer.inverse(images)
+    value, log_det = getattr(layer, direction)(images)
+    loss = value.mean() + log_det.mean()
+    if not loss.requires_grad:
+        return []
+    loss.backward()
+    return [torch.zeros_like(p) if p.grad is None else p.grad for p in held]

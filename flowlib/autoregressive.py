@@ -91,7 +91,8 @@ class MaskedAutoregressive(Bijection):
         blocks get all that a block has found in one large product for each layer.
         """
         batch, count = z.shape[1], self.transformer.count
-        activation, transformer = self.net.activation, self.transformer
+        # Straight to `forward`: hundreds of steps would pay for the hooks that a call looks for.
+        activation, transformer = self.net.activation.forward, self.transformer.forward
         # In place is faster, but would destroy what autograd needs.
         add_product = Tensor.addmm if torch.is_grad_enabled() else Tensor.addmm_
         # A product with no variable known yet: a copy of the biases, to which every weight is tied.

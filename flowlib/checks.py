@@ -74,8 +74,8 @@ def check_inverse(forward, inverse=None, z: Tensor | None = None, *, context=Non
         }
         raise _broken(
             law,
-            f"the log-determinants of the two directions do not cancel: {_first(log_det[row:])} forward and "
-            f"{_first(log_det_inverse[row:])} back at the same point",
+            f"the log-determinants of the two directions do not cancel: {_digits(log_det[row])} forward and "
+            f"{_digits(log_det_inverse[row])} back at the same point",
             _diagnose(log_det_inverse, -log_det, suspects, 10 * tolerance)
             or "check each direction by itself with check_log_det",
         )
@@ -114,8 +114,8 @@ def check_log_det(
     row = _first_wrong(log_det, true, tolerance)
     raise _broken(
         law,
-        f"{direction} returns log_det = {_first(log_det[row:])} at a point where log|det J| = "
-        f"{_first(true[row:])}",
+        f"{direction} returns log_det = {_digits(log_det[row])} at a point where log|det J| = "
+        f"{_digits(true[row])}",
         _diagnose(log_det, true, _log_det_suspects(true, jacobian, z, x, map_, context), tolerance),
     )
 
@@ -192,7 +192,7 @@ def check_normalized(
     flow = log_prob if isinstance(log_prob, Flow) else None
     function = flow.log_prob if flow is not None else log_prob
     if dim is None:
-        dim = math.prod(flow.event_shape) if flow is not None and flow.event_shape else 0
+        dim = sum(flow.event_shape) if flow is not None else 0
     if dim not in (0, 1, 2) or (flow is not None and len(flow.event_shape) > 1):
         found = flow.event_shape if flow is not None else dim
         raise ValueError(f"check_normalized integrates in 1 or 2 dimensions, got {found}: use check_log_det")
@@ -894,5 +894,5 @@ def _first_wrong(value: Tensor, truth: Tensor, tolerance: float) -> int:
     return int(right.logical_not().int().argmax())
 
 
-def _first(values: Tensor) -> str:
-    return f"{values.detach().reshape(-1)[0].item():+.4g}"
+def _digits(number: Tensor) -> str:
+    return f"{number.item():+.4g}"

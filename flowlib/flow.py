@@ -183,8 +183,7 @@ class Flow(nn.Module):
                 the bijection's domain.
         """
         check_event(x, self.event_shape, self)
-        if self.context_size == 0:
-            check_context(context, 0, len(x), self)
+        self._check_context(context, len(x))
         z, log_det = self.bijection.inverse(x, context)
         return self.base.log_prob(z) + log_det
 
@@ -211,8 +210,7 @@ class Flow(nn.Module):
         Returns:
             (n, *event).
         """
-        if self.context_size == 0:
-            check_context(context, 0, n, self)
+        self._check_context(context, n)
         z = self._sample_base(n, temperature, generator)
         return self.bijection(z, _rows(context, n))[0]
 
@@ -231,8 +229,7 @@ class Flow(nn.Module):
         Returns:
             (n, *event) and (n,).
         """
-        if self.context_size == 0:
-            check_context(context, 0, n, self)
+        self._check_context(context, n)
         z = self._sample_base(n, temperature, generator)
         x, log_det = self.bijection(z, _rows(context, n))
         return x, self.base.log_prob(z) - log_det
@@ -245,8 +242,7 @@ class Flow(nn.Module):
             Steps of (name, value, log_det), the start included. `log_det` is the sum so far.
         """
         check_event(values, self.event_shape, self)
-        if self.context_size == 0:
-            check_context(context, 0, len(values), self)
+        self._check_context(context, len(values))
         stops = [Step("x" if inverse else "z", values, values.new_zeros(len(values)))]
         layers = list(self.bijection.steps())
         for name, layer in reversed(layers) if inverse else layers:
@@ -254,6 +250,10 @@ class Flow(nn.Module):
             value, term = (layer.inverse if inverse else layer)(before.value, context)
             stops.append(Step(name, value, before.log_det + term))
         return stops
+
+    def _check_context(self, context: Tensor | None, rows: int) -> None:
+        if self.context_size is not None:
+            check_context(context, self.context_size, rows, self)
 
     def _sample_base(self, n: int, temperature: float, generator: torch.Generator | None) -> Tensor:
         if not isinstance(n, int) or n < 0:

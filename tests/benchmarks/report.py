@@ -66,7 +66,7 @@ def speed_table(rows: Sequence, chosen) -> str:
 
 def figure(rows: Sequence, path: Path) -> None:
     """How many times faster than the fastest peer, each with its bar."""
-    shown = [row for row in rows if row.section == "speed" and row.bar and row.at_least][::-1]
+    shown = [row for row in rows if row.section == "speed" and row.at_least][::-1]
     use_style()
     fig, ax = plt.subplots(figsize=(8.0, 0.42 * len(shown) + 1.0))
     places = range(len(shown))

@@ -124,6 +124,21 @@ def sum_event(values: Tensor) -> Tensor:
     return values.flatten(1).sum(1, dtype=wide) if values.dim() > 1 else values.to(wide)
 
 
+def draw_normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Standard normal noise in the dtype and on the device of `like`.
+
+    It is drawn where the generator lives and then moved: a seed gives a GPU what it gives a CPU.
+    """
+    device = like.device if generator is None else generator.device
+    return torch.randn(shape, dtype=like.dtype, device=device, generator=generator).to(like.device)
+
+
+def draw_uniform(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Uniform noise in [0, 1), otherwise as `draw_normal`."""
+    device = like.device if generator is None else generator.device
+    return torch.rand(shape, dtype=like.dtype, device=device, generator=generator).to(like.device)
+
+
 def check_event(values: Tensor, shape: tuple[int, ...], owner: object) -> None:
     """Raise unless `values` is a floating-point tensor of shape (batch, *shape)."""
     if values.dim() != len(shape) + 1 or values.shape[1:] != shape:

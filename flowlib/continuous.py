@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchdiffeq import odeint, odeint_adjoint
 
-from flowlib.bijection import Bijection, check_context, sum_event
+from flowlib.bijection import Bijection, check_context, draw_normal, sum_event
 from flowlib.nets import zero_initialised
 
 # Explicit Runge-Kutta rules in which each stage starts from the stage before: (nodes, weights).
@@ -266,10 +266,11 @@ class Continuous(Bijection):
         return [values[-1] for values in path]
 
     def _draw(self, like: Tensor) -> Tensor:
-        noise = torch.empty_like(like, requires_grad=False)
         if self.noise == "gaussian":
-            return noise.normal_(generator=self.generator)
-        return noise.bernoulli_(0.5, generator=self.generator).mul_(2).sub_(1)
+            return draw_normal(like.shape, like, self.generator)
+        device = like.device if self.generator is None else self.generator.device
+        signs = torch.empty(like.shape, dtype=like.dtype, device=device)
+        return signs.bernoulli_(0.5, generator=self.generator).mul_(2).sub_(1).to(like.device)
 
     def extra_repr(self) -> str:
         how = (

@@ -11,7 +11,16 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, constraints
 
 from flowlib.autoregressive import MaskedAutoregressive
-from flowlib.bijection import Bijection, Chain, Inverse, Step, check_context, check_event, sum_event
+from flowlib.bijection import (
+    Bijection,
+    Chain,
+    Inverse,
+    Step,
+    check_context,
+    check_event,
+    draw_normal,
+    sum_event,
+)
 from flowlib.continuous import Continuous, VelocityMLP
 from flowlib.coupling import Coupling, make_mask
 from flowlib.image import glow_layers
@@ -39,8 +48,7 @@ class StandardNormal(nn.Module):
 
     def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """n draws with standard deviation `temperature`, of shape (n, *event)."""
-        shape = (n, *self.event_shape)
-        noise = torch.randn(shape, dtype=self.anchor.dtype, device=self.anchor.device, generator=generator)
+        noise = draw_normal((n, *self.event_shape), self.anchor, generator)
         return noise if temperature == 1.0 else temperature * noise
 
     def extra_repr(self) -> str:

@@ -9,7 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from flowlib.bijection import Bijection, Chain, Inverse, check_event, require, sum_event
+from flowlib.bijection import (
+    Bijection,
+    Chain,
+    Inverse,
+    check_event,
+    draw_normal,
+    draw_uniform,
+    require,
+    sum_event,
+)
 from flowlib.coupling import Coupling, make_mask
 from flowlib.linear import ActNorm, Linear
 from flowlib.nets import ConvNet
@@ -222,7 +231,7 @@ def uniform_dequantize(x: Tensor, levels: int, generator: torch.Generator | None
         ValueError: x is not made of whole numbers 0 ... levels-1.
     """
     x = _check_levels(x, levels)
-    noise = torch.empty_like(x).uniform_(generator=generator)
+    noise = draw_uniform(x.shape, x, generator)
     return _below_one((x + noise) / levels)
 
 
@@ -276,7 +285,7 @@ class VariationalDequantization(nn.Module):
         """
         x = _check_levels(x, self.levels)
         check_event(x, self.shape, self)
-        noise = torch.empty_like(x).normal_(generator=generator)
+        noise = draw_normal(x.shape, x, generator)
         image = 2 * (x + 0.5) / self.levels - 1
         joint, log_det = self.layers(torch.cat([image, noise], 1))
         u, log_det_sigmoid = Sigmoid()(joint[:, self.shape[0] :])

@@ -224,6 +224,13 @@ def negative_log_likelihood(flow: nn.Module, x: Tensor, context: Tensor | None =
 VALIDATION_ROWS = 8192
 
 
+def best_device() -> torch.device:
+    """The GPU if there is one (under `torchrun`, this process's own), else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
+
+
 class Workers:
     """The processes that train together: one, or those that `torchrun` started.
 
@@ -232,9 +239,7 @@ class Workers:
     """
 
     def __init__(self, device: str | torch.device = "auto"):
-        if device == "auto":
-            device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
+        self.device = best_device() if device == "auto" else torch.device(device)
         if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
             atexit.register(dist.destroy_process_group)

@@ -97,6 +97,11 @@ class Split(NamedTuple):
     columns: tuple[str, ...] = ()
     units: Standardizer | None = None
 
+    def to(self, device: str | torch.device) -> Split:
+        """The three parts and the units on this device; the units move with it, as modules do."""
+        parts = [part.to(device) for part in (self.train, self.valid, self.test)]
+        return Split(*parts, self.columns, None if self.units is None else self.units.to(device))
+
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in ("train", "valid", "test"))
         return f"Split({sizes}" + (f", columns {', '.join(self.columns)})" if self.columns else ")")

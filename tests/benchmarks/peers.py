@@ -1,6 +1,7 @@
 """The same models in flowlib and in its peers: equal depth, equal hidden widths, ReLU nets.
 
-Every entry is a `Contender`: a module, how it scores data and how it samples.
+Every entry is a `Contender`: a module, how it scores data and how it samples. A peer that is not
+installed is left out.
 """
 
 from __future__ import annotations
@@ -9,16 +10,27 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import nflows.distributions
-import nflows.flows
-import nflows.nn.nets
-import nflows.transforms
-import normflows
 import torch
-import zuko
 from torch import Tensor, nn
 
-from flowlib.flow import MAF, NSF, RealNVP
+from flowlib.flow import MAF, NSF, Glow, RealNVP
+
+try:
+    import nflows
+    import nflows.distributions
+    import nflows.flows
+    import nflows.nn.nets
+    import nflows.transforms
+except ImportError:
+    nflows = None
+try:
+    import normflows
+except ImportError:
+    normflows = None
+try:
+    import zuko
+except ImportError:
+    zuko = None
 
 
 class Contender(NamedTuple):
@@ -46,6 +58,10 @@ class Scorer(nn.Module):
         return self.score(x)
 
 
+def installed(contenders: dict[str, Contender | None]) -> dict[str, Contender]:
+    return {name: contender for name, contender in contenders.items() if contender is not None}
+
+
 def from_module(model: nn.Module) -> Contender:
     return Contender(model, model.log_prob, model.sample)
 
@@ -54,23 +70,24 @@ def from_zuko(model: nn.Module) -> Contender:
     return Contender(model, lambda x: model().log_prob(x), lambda n: model().sample((n,)))
 
 
-class NflowsNet(nflows.nn.nets.MLP):
-    """nflows' own MLP takes no context; its coupling layers always pass one."""
+def nflows_net(inputs: int, outputs: int, hidden: Sequence[int]) -> nn.Module:
+    class Net(nflows.nn.nets.MLP):
+        """nflows' own MLP takes no context; its coupling layers always pass one."""
 
-    def __init__(self, inputs: int, outputs: int, hidden: Sequence[int]):
-        super().__init__((inputs,), (outputs,), hidden, nn.functional.relu)
+        def forward(self, inputs, context=None):
+            return super().forward(inputs)
 
-    def forward(self, inputs, context=None):
-        return super().forward(inputs)
+    return Net((inputs,), (outputs,), hidden, nn.functional.relu)
 
 
-def nflows_coupling(kind: type, dim: int, layers: int, hidden: Sequence[int], **options) -> Contender:
+def nflows_coupling(kind: str, dim: int, layers: int, hidden: Sequence[int], **options) -> Contender:
     transforms = []
     # nflows counts its layers from the data, flowlib from the noise: the same variable is to move last.
     for layer in reversed(range(layers)):
         mask = torch.ones(dim)
         mask[layer % 2 :: 2] = -1
-        transforms.append(kind(mask, lambda inputs, outputs: NflowsNet(inputs, outputs, hidden), **options))
+        build = getattr(nflows.transforms, kind)
+        transforms.append(build(mask, lambda inputs, outputs: nflows_net(inputs, outputs, hidden), **options))
     return nflows_flow(dim, transforms)
 
 
@@ -79,42 +96,75 @@ def nflows_flow(dim: int, transforms: list) -> Contender:
     return from_module(nflows.flows.Flow(chain, nflows.distributions.StandardNormal([dim])))
 
 
-def normflows_flow(dim: int, layers: list) -> Contender:
-    base = normflows.distributions.base.DiagGaussian(dim, trainable=False)
-    model = normflows.NormalizingFlow(base, layers)
-    return Contender(model, model.log_prob, lambda n: model.sample(n)[0])
+def nflows_maf(dim: int, layers: int, hidden: Sequence[int]) -> Contender:
+    options = {"num_blocks": len(hidden) - 1, "use_residual_blocks": False}
+    transforms = []
+    for layer in range(layers):
+        transforms.append(nflows.transforms.MaskedAffineAutoregressiveTransform(dim, hidden[0], **options))
+        if layer + 1 < layers:
+            transforms.append(nflows.transforms.ReversePermutation(dim))
+    return nflows_flow(dim, transforms)
 
 
-def real_nvp(dim: int, layers: int, hidden: Sequence[int]) -> dict[str, Contender]:
-    """Affine couplings."""
-    coupling = nflows.transforms.AffineCouplingTransform
+def normflows_real_nvp(dim: int, layers: int, hidden: Sequence[int]) -> Contender:
     blocks = []
     for _ in range(layers):
         net = normflows.nets.MLP([(dim + 1) // 2, *hidden, dim // 2 * 2])
         blocks += [normflows.flows.AffineCouplingBlock(net), normflows.flows.Permute(dim, mode="swap")]
-    return {
-        "flowlib": from_module(RealNVP(dim, layers, hidden)),
-        "zuko": from_zuko(zuko.flows.NICE(dim, transforms=layers, hidden_features=hidden)),
-        "nflows": nflows_coupling(coupling, dim, layers, hidden),
-        "normflows": normflows_flow(dim, blocks),
-    }
+    base = normflows.distributions.base.DiagGaussian(dim, trainable=False)
+    model = normflows.NormalizingFlow(base, blocks)
+    return Contender(model, model.log_prob, lambda n: model.sample(n)[0])
+
+
+def normflows_glow(shape: Sequence[int], levels: int, steps: int, width: int) -> Contender:
+    """The layers of `flowlib.image.glow_layers`, the coupling beside each split included.
+
+    normflows lists its levels from the deepest outwards. A squeezed level has 4 C channels; half of
+    them leave, unless it is the deepest.
+    """
+    bases, flows, merges = [], [], []
+    for level in reversed(range(levels)):
+        channels = 4 * shape[0] * 2**level
+        latents = channels
+        layers = [normflows.flows.GlowBlock(channels, width) for _ in range(steps)]
+        if level < levels - 1:
+            latents = channels // 2
+            net = normflows.nets.ConvNet2d((latents, width, width, channels), (3, 1, 3))
+            layers.insert(0, normflows.flows.AffineCouplingBlock(net, scale_map="sigmoid"))
+            merges.append(normflows.flows.Merge())
+        space = [size // 2 ** (level + 1) for size in shape[1:]]
+        bases.append(normflows.distributions.base.DiagGaussian((latents, *space), trainable=False))
+        flows.append([*layers, normflows.flows.Squeeze()])
+    model = normflows.MultiscaleFlow(bases, flows, merges, class_cond=False)
+    return Contender(model, lambda x: model.log_prob(x, None), lambda n: model.sample(n)[0])
+
+
+def real_nvp(dim: int, layers: int, hidden: Sequence[int]) -> dict[str, Contender]:
+    """Affine couplings."""
+    return installed(
+        {
+            "flowlib": from_module(RealNVP(dim, layers, hidden)),
+            "zuko": zuko and from_zuko(zuko.flows.NICE(dim, transforms=layers, hidden_features=hidden)),
+            "nflows": nflows and nflows_coupling("AffineCouplingTransform", dim, layers, hidden),
+            "normflows": normflows and normflows_real_nvp(dim, layers, hidden),
+        }
+    )
 
 
 def nsf(dim: int, layers: int, hidden: Sequence[int], bins: int = 8) -> dict[str, Contender]:
     """Rational-quadratic spline couplings on [-5, 5]."""
-    return {
-        "flowlib": from_module(NSF(dim, layers, hidden, bins)),
-        "zuko": from_zuko(
-            zuko.flows.NSF(dim, transforms=layers, hidden_features=hidden, bins=bins, passes=2)
-        ),
-        "nflows": nflows_coupling(
-            nflows.transforms.PiecewiseRationalQuadraticCouplingTransform,
-            *(dim, layers, hidden),
-            num_bins=bins,
-            tails="linear",
-            tail_bound=5.0,
-        ),
-    }
+    spline = "PiecewiseRationalQuadraticCouplingTransform"
+    options = {"num_bins": bins, "tails": "linear", "tail_bound": 5.0}
+    return installed(
+        {
+            "flowlib": from_module(NSF(dim, layers, hidden, bins)),
+            "zuko": zuko
+            and from_zuko(
+                zuko.flows.NSF(dim, transforms=layers, hidden_features=hidden, bins=bins, passes=2)
+            ),
+            "nflows": nflows and nflows_coupling(spline, dim, layers, hidden, **options),
+        }
+    )
 
 
 def maf(dim: int, layers: int, hidden: Sequence[int]) -> dict[str, Contender]:
@@ -122,18 +172,30 @@ def maf(dim: int, layers: int, hidden: Sequence[int]) -> dict[str, Contender]:
 
     normflows has them the other way round only, as IAF.
     """
-    width, blocks = hidden[0], len(hidden) - 1
-    options = {"num_blocks": blocks, "use_residual_blocks": False}
-    theirs = []
-    for layer in range(layers):
-        theirs.append(nflows.transforms.MaskedAffineAutoregressiveTransform(dim, width, **options))
-        if layer + 1 < layers:
-            theirs.append(nflows.transforms.ReversePermutation(dim))
-    return {
-        "flowlib": from_module(MAF(dim, layers, hidden)),
-        "zuko": from_zuko(zuko.flows.MAF(dim, transforms=layers, hidden_features=hidden)),
-        "nflows": nflows_flow(dim, theirs),
-    }
+    return installed(
+        {
+            "flowlib": from_module(MAF(dim, layers, hidden)),
+            "zuko": zuko and from_zuko(zuko.flows.MAF(dim, transforms=layers, hidden_features=hidden)),
+            "nflows": nflows and nflows_maf(dim, layers, hidden),
+        }
+    )
+
+
+def glow(shape: Sequence[int], levels: int, steps: int, hidden: Sequence[int]) -> dict[str, Contender]:
+    """Glow's multi-scale architecture on images of shape (C, H, W), with two equal hidden widths, as
+    normflows has them.
+
+    The other peers have no Glow that could be put together from their layers alone.
+    """
+    first, second = hidden
+    if first != second:
+        raise ValueError(f"normflows' nets have two hidden layers of one width, got {hidden}")
+    return installed(
+        {
+            "flowlib": from_module(Glow(shape, levels, steps, hidden)),
+            "normflows": normflows and normflows_glow(shape, levels, steps, first),
+        }
+    )
 
 
 def shake(model: nn.Module, seed: int = 0) -> None:

@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
-import zuko
 from torch import Tensor, nn
 
 from flowlib.flow import CNF, MAF
 from tests.benchmarks import peers
-from tests.benchmarks.peers import Contender, shake
+from tests.benchmarks.peers import Contender, shake, zuko
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 

@@ -144,8 +144,8 @@ def check_triangular(
             f"{jacobian.shape[-2]} outputs for {size} inputs: expected one or more whole sets of {size}",
             None,
         )
-    order = torch.arange(size) if order is None else torch.as_tensor(order)
-    seen = (jacobian.abs() > 1e-9).any(0).view(-1, size, size).any(0)
+    order = torch.arange(size) if order is None else torch.as_tensor(order).cpu()
+    seen = (jacobian.abs() > 1e-9).any(0).view(-1, size, size).any(0).cpu()
     later = order[None, :] >= order[:, None] if strict else order[None, :] > order[:, None]
     wrong = seen & later
     if not bool(wrong.any()):
@@ -260,7 +260,7 @@ def check_samples(
     """
     if isinstance(sample, Flow):
         flow = copy.deepcopy(sample).eval()
-        generator = generator or torch.Generator(device=_device_of(flow)).manual_seed(0)
+        generator = generator or torch.Generator().manual_seed(0)
         rows = None if context is None else context.expand(n, -1)
         x = flow.sample(n, context=rows, generator=generator)
         with torch.no_grad():
@@ -281,7 +281,7 @@ def check_samples(
             or "the sampler and the density use different maps: check the order and direction of the layers",
         )
     grid, weights = _grid(0, -12.0 if low is None else low, 12.0 if high is None else high, None)
-    density = torch.as_tensor(log_prob(grid)).detach().double().exp()
+    density = torch.as_tensor(log_prob(grid)).detach().double().cpu().exp()
     cumulative = torch.cumsum(density * weights, 0)
     cumulative = cumulative / cumulative[-1]
     draws = np.asarray(torch.as_tensor(sample(n)).detach().double().cpu()).reshape(-1)
@@ -320,9 +320,7 @@ def check_gradients(subject, x: Tensor | None = None, *, context=None, parameter
         flow = module
     if x is None:
         rows = 16 if context is None else len(context)
-        x = flow.sample(
-            rows, context=context, generator=torch.Generator(device=_device_of(flow)).manual_seed(0)
-        )
+        x = flow.sample(rows, context=context, generator=torch.Generator().manual_seed(0))
     x = x.detach().clone().requires_grad_()
     flow.zero_grad()
     loss = -flow.log_prob(x, context).mean()
@@ -421,7 +419,7 @@ def check_flow(
     """
     flow = copy.deepcopy(flow).eval()  # looking at a flow must not start its ActNorm layers
     batch = 16 if context is None else len(context)
-    generator = torch.Generator(device=_device_of(flow)).manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         if x is None:
             z = flow.base.sample(batch, generator=generator)
@@ -868,7 +866,7 @@ def _base_p_value(flow: Flow, z: Tensor) -> float:
         tests = [stats.kstest(column.numpy(), "norm").pvalue for column in values.T]
         tests.append(stats.kstest((values**2).sum(1).numpy(), "chi2", args=(values.shape[1],)).pvalue)
     else:
-        generator = torch.Generator(device=z.device).manual_seed(1)
+        generator = torch.Generator().manual_seed(1)
         fresh = flow.base.sample(len(z), generator=generator).double().cpu().reshape(len(z), -1)
         tests = [stats.ks_2samp(a.numpy(), b.numpy()).pvalue for a, b in zip(values.T, fresh.T, strict=True)]
     return float(min(tests)) * len(tests)

@@ -1,9 +1,10 @@
 """Every data set of the course, offline: numbers (n,), tables (n, dim), images (n, channels, height, width).
 
 A function that draws at random takes `seed`, an int or a torch.Generator; the same seed gives the
-same numbers. All tensors live on the CPU and are float32 unless `dtype` says otherwise. The
-measured sets are read from `assets/data` beside the flowlib package, or from the folder that the
-environment variable FLOWLIB_ASSETS names; assets/data/README.md states their sources and licences.
+same numbers. All sets live on the CPU and are float32 unless `dtype` says otherwise; densities and
+energies follow their argument. The measured sets are read from `assets/data` beside the flowlib
+package, or from the folder that the environment variable FLOWLIB_ASSETS names;
+assets/data/README.md states their sources and licences.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, check_event, require
+from flowlib.bijection import Bijection, check_event, draw_uniform, require
 
 Seed = int | torch.Generator
 
@@ -55,9 +56,8 @@ class Standardizer(Bijection):
         Raises:
             ValueError: a column is constant or not finite, or not positive where its logarithm is taken.
         """
-        flags = (
-            torch.zeros(x.shape[1], dtype=torch.bool) if log is None else torch.tensor(log, dtype=torch.bool)
-        )
+        log = [False] * x.shape[1] if log is None else log
+        flags = torch.tensor(log, dtype=torch.bool, device=x.device)
         values = torch.where(flags, torch.where(flags, x, 1).log(), x)
         shift, scale = values.mean(0), values.std(0)
         # Rounding may give a constant column a tiny deviation.
@@ -123,7 +123,7 @@ def dequantize(x: Tensor, step: float | Tensor, seed: Seed = 0) -> Tensor:
         x: rounded values, any shape.
         step: the rounding step, broadcast against x.
     """
-    return x + step * (torch.rand(x.shape, generator=as_generator(seed), dtype=x.dtype) - 0.5)
+    return x + step * (draw_uniform(x.shape, x, as_generator(seed)) - 0.5)
 
 
 def split_rows(n: int, seed: Seed, valid: float = 0.15, test: float = 0.15) -> tuple[Tensor, Tensor, Tensor]:

@@ -6,7 +6,8 @@ it is given (`ax=`) or on new ones, and returns its axes: one `Axes`, or an arra
 `plt.show()` and none changes a global setting, except `use_style`.
 
 Where a density is asked for, pass a Flow, a torch.distributions object, or a function that maps
-points to log-densities.
+points to log-densities. Flows, distributions and tensors may live on any device; a function is given
+points on the CPU, unless it is a method of a flow or a distribution.
 """
 
 from __future__ import annotations
@@ -605,9 +606,11 @@ def _numbers(values) -> np.ndarray:
     return values.reshape(-1).numpy()
 
 
-def _as_input(values: np.ndarray, owner) -> Tensor:
-    """An array as a tensor in the dtype and on the device of `owner`, if that is a module."""
-    tensors = []
+def _as_input(values: np.ndarray | Tensor, owner) -> Tensor:
+    """Numbers in the dtype and on the device of `owner`: a module, a distribution, or a method of one."""
+    owner, tensors = getattr(owner, "__self__", owner), []
+    if isinstance(owner, torch.distributions.Distribution):
+        owner = Base(owner)  # keeps a point of the support, where the parameters are
     if isinstance(owner, torch.nn.Module):
         tensors = [t for t in (*owner.parameters(), *owner.buffers()) if t.is_floating_point()]
     like = tensors[0] if tensors else torch.empty(())
@@ -642,8 +645,7 @@ def _on_grid(density, box: tuple[float, float, float, float], points: int) -> np
 def _draws(density, n: int, seed: int = 0) -> Tensor:
     """n draws that repeat, from a Flow, one of flowlib's bases or a torch.distributions object."""
     if isinstance(density, torch.nn.Module):
-        device = _as_input(np.zeros(1), density).device
-        return density.sample(n, generator=torch.Generator(device).manual_seed(seed))
+        return density.sample(n, generator=torch.Generator().manual_seed(seed))
     if isinstance(density, torch.distributions.Distribution):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -655,7 +657,7 @@ def _trace(flow, samples: Tensor | None, n: int, seed: int) -> list[Tensor]:
     """The stops in the order z … x, whichever way they were computed."""
     if samples is None:
         return [stop.value for stop in flow.trace(_draws(flow.base, n, seed))]
-    return [stop.value for stop in flow.trace(samples[:n], inverse=True)][::-1]
+    return [stop.value for stop in flow.trace(_as_input(samples[:n], flow), inverse=True)][::-1]
 
 
 def _window(points: np.ndarray, share: float = 1.0) -> tuple[float, float, float, float]:

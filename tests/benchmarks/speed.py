@@ -141,6 +141,16 @@ def ready(contenders: dict[str, Contender]) -> dict[str, Contender]:
     return contenders
 
 
+def evaluations(theirs: nn.Module, x: Tensor) -> int:
+    """How often the adaptive solver of zuko's CNF evaluates the field for one log_prob."""
+    calls = []
+    hook = theirs.transform.ode.register_forward_hook(lambda *_: calls.append(1))
+    with torch.no_grad():
+        theirs().log_prob(x)
+    hook.remove()
+    return len(calls)
+
+
 # --- rows ----------------------------------------------------------------------------------
 
 
@@ -213,16 +223,12 @@ def cnf_training(watch: Stopwatch) -> Iterator[Row]:
     x = torch.randn(256, 2)
     theirs = zuko.flows.CNF(2, hidden_features=(64, 64))
     shake(theirs)
-    calls = []
-    hook = theirs.transform.ode.register_forward_hook(lambda *_: calls.append(1))
-    with torch.no_grad():
-        theirs().log_prob(x)
-    hook.remove()
-    ours = CNF(2, (64, 64), method="rk4", steps=math.ceil(len(calls) / 4))
+    calls = evaluations(theirs, x)
+    ours = CNF(2, (64, 64), method="rk4", steps=math.ceil(calls / 4))
     shake(ours)
     contenders = {"flowlib": peers.from_module(ours), "zuko": peers.from_zuko(theirs)}
     note = (
-        f"evaluations of the field: zuko {len(calls)}, flowlib {4 * math.ceil(len(calls) / 4)}; "
+        f"evaluations of the field: zuko {calls}, flowlib {4 * math.ceil(calls / 4)}; "
         f"exact trace; {sizes(contenders)}"
     )
     what = "CNF, D=2, 64×64, batch 256: training step"

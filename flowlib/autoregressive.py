@@ -10,10 +10,12 @@ from torch import Tensor, nn
 
 from flowlib.bijection import Bijection, check_context, check_event, sum_event
 from flowlib.nets import Activation, MaskedMLP
+from flowlib.recording import Recordings, replayable
 from flowlib.scalar import Transformer
 
 # Hidden units (of the widest layer) that are solved one after another between two large products.
 BLOCK_UNITS = 32
+RECORDINGS = Recordings()
 
 
 class MaskedAutoregressive(Bijection):
@@ -68,6 +70,13 @@ class MaskedAutoregressive(Bijection):
     def forward(self, z, context=None):
         check_event(z, self.event_shape, self)
         check_context(context, self.net.context, len(z), self)
+        if torch.is_grad_enabled() or not replayable(z):
+            return self._generate(z, context)
+        # On a GPU the many small operations of the steps would wait for each other's launch.
+        weights = tuple(tensor.data_ptr() for tensor in (*self.parameters(), *self.buffers()))
+        return RECORDINGS.run(self, weights, self._generate, z, context)
+
+    def _generate(self, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         # Inputs and outputs in the order of the steps; variables lie along dim 0 from here on.
         layers = list(self.net.layers)
         weights = [layer.mask * layer.weight for layer in layers]

@@ -30,7 +30,7 @@ EIGHT_PACKAGES = {
 }
 # A file of flowlib imports only from files before it.
 ROOMS = [
-    "bijection", "scalar", "linear", "planar", "nets", "coupling", "image", "autoregressive", "continuous",
+    "recording", "bijection", "scalar", "linear", "planar", "nets", "coupling", "image", "autoregressive", "continuous",
     "residual", "flow", "training", "data", "checks", "plots",
 ]  # fmt: skip
 README = (HOUSE / "README.md").read_text(encoding="utf-8")

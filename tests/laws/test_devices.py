@@ -6,7 +6,7 @@ values. A tensor left on the CPU raises a device mismatch; looking at a value (`
 backend can be registered only once and for good, so the audit runs in a process of its own: this
 file, run as a script.
 
-`flowlib.bijection.require` is the one place that may look at values. The audit counts its calls.
+`flowlib.bijection.all_hold` is the one place that may look at values. The audit counts its calls.
 """
 
 import copy
@@ -21,6 +21,7 @@ import pytest
 import torch
 from torch import nn
 
+import flowlib.bijection
 from flowlib.bijection import Bijection
 from flowlib.continuous import Continuous
 from flowlib.coupling import Coupling
@@ -42,10 +43,11 @@ from flowlib.scalar import (
 
 DEVICE = "gpux"
 
-# name: (flow, context, calls of `require` allowed in log_prob, and in sampling)
+# name: (flow, context, looks at values allowed in log_prob, and in sampling): a numerical inverse looks
+# whether it has converged, here after two rounds, and whether it found the root.
 MODELS = {
-    "PlanarFlow": lambda: (PlanarFlow(3, 4), 0, 4, 0),
-    "PlanarFlow density": lambda: (PlanarFlow(3, 4, cheap="density"), 0, 0, 4),
+    "PlanarFlow": lambda: (PlanarFlow(3, 4), 0, 8, 0),
+    "PlanarFlow density": lambda: (PlanarFlow(3, 4, cheap="density"), 0, 0, 8),
     "RadialFlow": lambda: (RadialFlow(3, 4), 0, 0, 0),
     "RealNVP": lambda: (RealNVP(3, 4, (8, 8)), 0, 0, 0),
     "RealNVP context": lambda: (RealNVP(3, 4, (8, 8), context=2), 2, 0, 0),
@@ -63,11 +65,11 @@ MODELS = {
     "CNF deep": lambda: (CNF(3, (8, 8, 8), steps=2, activation="softplus"), 0, 0, 0),
     "CNF hutchinson": lambda: (CNF(3, (8, 8), steps=2, trace="hutchinson"), 0, 0, 0),
     "CNF gaussian": lambda: (CNF(3, (8, 8), steps=2, trace="hutchinson", noise="gaussian"), 0, 0, 0),
-    # Layers that no named model holds. Checking that x is in the domain is one call of `require`.
+    # Layers that no named model holds. Checking that x is in the domain is one look.
     "Linear": lambda: (Flow(Linear(3), StandardNormal((3,))), 0, 0, 0),
     "Permutation": lambda: (Flow(Permutation.random(3), StandardNormal((3,))), 0, 0, 0),
     "ActNorm": lambda: (Flow(ActNorm(3), StandardNormal((3,))), 0, 0, 0),
-    "Sylvester": lambda: (Flow(Sylvester(5, 3), StandardNormal((5,))), 0, 3, 0),
+    "Sylvester": lambda: (Flow(Sylvester(5, 3), StandardNormal((5,))), 0, 6, 0),
     "Split": lambda: (Flow(Split(Conv1x1(2)), StandardNormal((4, 2, 2))), 0, 0, 0),
     "image checkerboard": lambda: (
         Flow(image_coupling((2, 4, 4), (8,), mask="checkerboard"), StandardNormal((2, 4, 4))),
@@ -86,7 +88,7 @@ MODELS = {
     "Exp": lambda: (Flow(Exp(), StandardNormal((3,))), 0, 1, 0),
     "Sigmoid": lambda: (Flow(Sigmoid(), StandardNormal((3,))), 0, 1, 0),
     "LeakyReLU": lambda: (Flow(LeakyReLU(), StandardNormal((3,))), 0, 0, 0),
-    "MixtureCDF": lambda: (Flow(MixtureCDF(3, event_shape=(2,)), StandardNormal((2,))), 0, 2, 0),
+    "MixtureCDF": lambda: (Flow(MixtureCDF(3, event_shape=(2,)), StandardNormal((2,))), 0, 3, 0),
 }
 
 
@@ -147,9 +149,7 @@ def audit() -> dict[str, str]:
 
     _setup_privateuseone_for_python_backend(DEVICE)
     calls = []
-    for name, module in list(sys.modules.items()):
-        if name.startswith("flowlib") and hasattr(module, "require"):
-            module.require = lambda condition, message: calls.append(condition)
+    flowlib.bijection.all_hold = lambda condition: calls.append(condition) or True
 
     def count() -> int:
         number = len(calls)

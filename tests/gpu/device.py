@@ -147,6 +147,12 @@ def deepcopy(tensor: Tensor, memo: dict) -> Tensor:
     return memo[id(tensor)]
 
 
+def swap(first: Tensor, second: Tensor) -> None:
+    """Exchange what two parameters hold. Torch's own also asks that no graph remember them, as no GPU does."""
+    first.__dict__, second.__dict__ = second.__dict__, first.__dict__
+    torch._C._swap_tensor_impl(first, second)
+
+
 def local_scalar(tensor: Tensor):
     """The number in a tensor of one element: what `.item()` asks for."""
     return shadow(tensor).item()
@@ -178,6 +184,7 @@ def install() -> torch.device:
     torch.Tensor.__deepcopy__ = deepcopy
     # A module that moves keeps its parameters as objects: optimisers hold them.
     torch.__future__.set_swap_module_params_on_conversion(True)
+    torch.utils.swap_tensors = swap
     # Backward passes may not leave the thread that Python runs in.
     torch.autograd.set_multithreading_enabled(False)
     return torch.device(NAME, 0)

@@ -59,6 +59,16 @@ def test_laws_on_vectors(dim, dtype):
     check_bijection(MixtureCDF(4, (dim,)).to(dtype), z=z, tolerance=1e-4 if dtype == torch.float32 else 1e-8)
 
 
+def test_one_log_scale_serves_both_directions():
+    class Unbounded(AffineTransformer):
+        def log_scale(self, raw):
+            return raw
+
+    layer = Elementwise(Unbounded(bound=1.0), (2,))
+    torch.nn.init.constant_(layer.params, 3.0)
+    check_bijection(layer, z=torch.randn(7, 2, generator=torch.Generator().manual_seed(0)))
+
+
 def test_image_shaped_events():
     z = torch.randn(3, 2, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     check_bijection(Chain(Affine(0.3, 1.5), Sigmoid()).double(), z=z)

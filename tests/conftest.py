@@ -13,8 +13,6 @@ import pytest
 import torch
 from hypothesis import settings
 
-from tests.tiny import make_tiny_course
-
 HOUSE = Path(__file__).resolve().parents[1]
 # The same draws in every run: a check that fails by chance teaches people not to look.
 settings.register_profile("repeatable", derandomize=True)
@@ -42,4 +40,6 @@ def house() -> Path:
 @pytest.fixture
 def tiny_course(tmp_path) -> Path:
     """A course of its own with one tiny exercise."""
+    from tests.tiny import make_tiny_course  # needs nbformat, which a machine with a GPU may lack
+
     return make_tiny_course(tmp_path)

@@ -60,7 +60,7 @@ class Shorten(ast.NodeTransformer):
 @contextmanager
 def lesson_on(gpu: torch.device):
     """`best_device` names the pretend GPU, trainings are short, and what happens where is counted."""
-    from flowlib import training
+    from flowlib import data, plots, training
     from flowlib.flow import Flow
 
     happened: Counter[tuple[str, str]] = Counter()
@@ -96,7 +96,16 @@ def lesson_on(gpu: torch.device):
     def evaluate_once(*args, evaluate=training.evaluate, **kwargs):
         return evaluate(*args, **kwargs | {"repeats": 1})
 
+    def coarse(*args, density_map=plots.density_map, **kwargs):
+        return density_map(*args, **kwargs | {"points": 30})
+
+    def few(*args, shared_target=data.shared_target, **kwargs):
+        target = shared_target(*args, **kwargs)
+        return target._replace(train=target.train[:600], valid=target.valid[:300], test=target.test[:600])
+
     with (
+        patch.object(plots, "density_map", coarse),
+        patch.object(data, "shared_target", few),
         patch.object(training, "best_device", lambda: gpu),
         patch.object(training, "fit", shortened(training.fit)),
         patch.object(training, "fit_energy", shortened(training.fit_energy)),

@@ -105,7 +105,8 @@ class Coupling(Bijection):
                 f"the conditioner must return {count} parameters for each of {channels} entries, shape "
                 f"{(batch, count * channels, *space)}; got {tuple(params.shape)}"
             )
-        return params.view(batch, count, channels, *space)
+        # Under autocast nets answer in bfloat16; the transformer keeps the precision of the values.
+        return params.view(batch, count, channels, *space).to(moved.dtype)
 
     def _split(self, values: Tensor) -> tuple[Tensor, Tensor]:
         if not self.in_blocks:

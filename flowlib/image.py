@@ -20,7 +20,7 @@ from flowlib.bijection import (
     sum_event,
 )
 from flowlib.coupling import Coupling, make_mask
-from flowlib.linear import ActNorm, Linear
+from flowlib.linear import ActNorm, Linear, full_precision
 from flowlib.nets import ConvNet
 from flowlib.scalar import Affine, AffineTransformer, Sigmoid
 
@@ -114,19 +114,61 @@ class Conv1x1(Linear):
 
     def forward(self, z, context=None):
         _check_image(z, self, self.dim)
-        return self._each_pixel(self.multiply, z), self._log_det(z)
+        return _each_pixel(self.weight(), z), self._log_det(z)
 
     def inverse(self, x, context=None):
         _check_image(x, self, self.dim)
-        return self._each_pixel(self.solve, x), -self._log_det(x)
-
-    def _each_pixel(self, function, values: Tensor) -> Tensor:
-        columns = values.transpose(0, 1)  # (C, batch, H, W): each pixel is a column of C numbers
-        return function(columns.flatten(1)).view(columns.shape).transpose(0, 1)
+        # There are many more pixels than channels: W^-1 once costs less than solving for every pixel.
+        return _each_pixel(self.solve(self.identity()), x), -self._log_det(x)
 
     def _log_det(self, values: Tensor) -> Tensor:
-        pixels = values.shape[2] * values.shape[3]
-        return (pixels * self.log_diagonal.sum()).expand(len(values))
+        return (_pixels(values) * self.log_diagonal.sum()).expand(len(values))
+
+
+class GlowStep(Chain):
+    """One step of Glow: the chain of coupling, 1 x 1 convolution and ActNorm, in generating order.
+
+    The last two are one affine map of each pixel, hence one product with one matrix:
+
+        x = e^s (W z) + b = (diag(e^s) W) z + b.
+
+    If another kind of layer is put in the place of either, each acts on its own, as in any chain.
+
+    Source: Kingma & Dhariwal, 2018, "Glow", figure 2a.
+
+    Args:
+        coupling, conv, norm: bijections on (batch, C, H, W); for the product, `Conv1x1(C)` and `ActNorm(C)`.
+    """
+
+    def __init__(self, coupling: Bijection, conv: Bijection, norm: Bijection):
+        super().__init__(coupling, conv, norm)
+
+    def forward(self, z, context=None):
+        coupling, conv, norm = self.layers
+        if not self._one_product():
+            return super().forward(z, context)
+        z, log_det = coupling(z, context)
+        _check_image(z, self, conv.dim)
+        matrix = norm.log_scale.exp()[:, None] * conv.weight()
+        x = _each_pixel(matrix, z) + norm.shift[:, None, None]
+        return x, log_det + self._log_det(z)
+
+    def inverse(self, x, context=None):
+        coupling, conv, norm = self.layers
+        if not self._one_product():
+            return super().inverse(x, context)
+        _check_image(x, self, conv.dim)
+        norm.start(x)
+        matrix = conv.solve((-norm.log_scale).exp().diag())
+        z = _each_pixel(matrix, x - norm.shift[:, None, None])
+        z, log_det = coupling.inverse(z, context)
+        return z, log_det - self._log_det(x)
+
+    def _one_product(self) -> bool:
+        return type(self.layers[1]) is Conv1x1 and type(self.layers[2]) is ActNorm
+
+    def _log_det(self, values: Tensor) -> Tensor:
+        return _pixels(values) * (self.layers[1].log_diagonal + self.layers[2].log_scale).sum()
 
 
 class Checkpoint(Bijection):
@@ -204,15 +246,15 @@ def glow_layers(
         )
     channels, height, width = inner_shape = (4 * channels, height // 2, width // 2)
     layers: list[Bijection] = [Squeeze()]
+    parts: list[Bijection] = []
     if levels > 1:
         deeper = (channels // 2, height, width)
-        layers += [
-            Split(glow_layers(deeper, levels - 1, steps, hidden, context, checkpointed)),
-            image_coupling(inner_shape, hidden, context),
-        ]
+        layers.append(Split(glow_layers(deeper, levels - 1, steps, hidden, context, checkpointed)))
+        parts.append(image_coupling(inner_shape, hidden, context))
     for _ in range(steps):
-        step = Chain(image_coupling(inner_shape, hidden, context), Conv1x1(channels), ActNorm(channels))
-        layers.append(Checkpoint(step) if checkpointed else step)
+        coupling = image_coupling(inner_shape, hidden, context)
+        parts.append(GlowStep(coupling, Conv1x1(channels), ActNorm(channels)))
+    layers += [Checkpoint(part) for part in parts] if checkpointed else parts
     return Chain(*layers, Inverse(Squeeze()))
 
 
@@ -361,6 +403,17 @@ def _check_image(values: Tensor, owner: object, channels: int | None = None) -> 
             f"got {tuple(values.shape)}"
         )
     check_event(values, tuple(values.shape[1:]), owner)
+
+
+def _pixels(image: Tensor) -> int:
+    return image.shape[2] * image.shape[3]
+
+
+def _each_pixel(matrix: Tensor, values: Tensor) -> Tensor:
+    """A matrix, (C, C), times the channels of every pixel: (batch, C, H, W) in and out."""
+    # The same matrix for each image, not copied: on a CPU twice as fast as F.conv2d, matmul or einsum.
+    with full_precision(values):
+        return torch.bmm(matrix.expand(len(values), -1, -1), values.flatten(2)).view_as(values)
 
 
 def _check_levels(x: Tensor, levels: int) -> Tensor:

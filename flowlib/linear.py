@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -88,14 +89,20 @@ class Linear(Bijection):
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """L and U, each (D, D)."""
-        identity = torch.eye(self.dim, dtype=self.lower.dtype, device=self.lower.device)
+        return self.lower.tril(-1) + self.identity(), self._upper()
+
+    def _upper(self) -> Tensor:
         diagonal = self.sign * self.log_diagonal.exp()
-        return self.lower.tril(-1) + identity, self.upper.triu(1) + diagonal.diag()
+        return self.upper.triu(1) + diagonal.diag()
+
+    def identity(self) -> Tensor:
+        return torch.eye(self.dim, dtype=self.lower.dtype, device=self.lower.device)
 
     def weight(self) -> Tensor:
         """W = P L U, (D, D)."""
         lower, upper = self.factors()
-        return (lower @ upper).index_select(0, self.order)
+        with full_precision(lower):
+            return (lower @ upper).index_select(0, self.order)
 
     def forward(self, z, context=None):
         check_event(z, (self.dim,), self)
@@ -110,14 +117,15 @@ class Linear(Bijection):
     def multiply(self, columns: Tensor) -> Tensor:
         """W times each column of a (D, n) matrix."""
         lower, upper = self.factors()
-        return (lower @ (upper @ columns)).index_select(0, self.order)
+        with full_precision(lower):
+            return (lower @ (upper @ columns)).index_select(0, self.order)
 
     def solve(self, columns: Tensor) -> Tensor:
         """W^-1 times each column of a (D, n) matrix."""
-        lower, upper = self.factors()
         columns = columns.index_select(0, self.back)
-        columns = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
-        return torch.linalg.solve_triangular(upper, columns, upper=True)
+        # `unitriangular` reads nothing of a matrix but what lies below its diagonal: of L, that is `lower`.
+        columns = torch.linalg.solve_triangular(self.lower, columns, upper=False, unitriangular=True)
+        return torch.linalg.solve_triangular(self._upper(), columns, upper=True)
 
     def extra_repr(self) -> str:
         return f"{self.dim}, bias={self.bias is not None}"
@@ -223,16 +231,30 @@ class ActNorm(Bijection):
         x = z * _per_channel(log_scale.exp(), z) + _per_channel(self.shift, z)
         return x, (log_scale.sum() * math.prod(z.shape[2:])).expand(len(z))
 
-    def inverse(self, x, context=None):
-        check_event(x, (self.dim, *x.shape[2:]), self)
+    def start(self, x: Tensor) -> None:
+        """Initialise from x, (batch, D, ...), if it is the first batch in training mode."""
         if self.training and not self._initialised:
             self.initialise(x)
+
+    def inverse(self, x, context=None):
+        check_event(x, (self.dim, *x.shape[2:]), self)
+        self.start(x)
         log_scale = self.log_scale
         z = (x - _per_channel(self.shift, x)) * _per_channel((-log_scale).exp(), x)
         return z, (-log_scale.sum() * math.prod(x.shape[2:])).expand(len(x))
 
     def extra_repr(self) -> str:
         return f"{self.dim}, initialised={self._initialised}"
+
+
+def full_precision(tensor: Tensor) -> AbstractContextManager:
+    """Inside it, matrix products keep the dtype of their factors, also under autocast.
+
+    A net may compute in bfloat16. What acts on the values themselves may not: there it would lose 2 to 3
+    digits at every layer, and inverse would no longer undo forward.
+    """
+    device = tensor.device.type
+    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 def _per_channel(values: Tensor, like: Tensor) -> Tensor:

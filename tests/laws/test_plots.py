@@ -184,6 +184,28 @@ def test_density_map_has_the_right_way_up():
     assert image.get_array().sum() * 4 * 6 / 120**2 == pytest.approx(1, abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    "density",
+    [RealNVP(2, layers=2).double(), MultivariateNormal(torch.ones(2).double(), torch.eye(2).double())],
+)
+def test_points_have_the_dtype_of_what_they_are_given_to(density):
+    """What holds for the dtype holds for the device: both are read from the same tensor."""
+    whole, method = (plots.density_map(d, 3, points=20) for d in (density, density.log_prob))
+    np.testing.assert_array_equal(whole.images[0].get_array(), method.images[0].get_array())
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_flows_distributions_and_points_may_live_on_a_gpu():
+    flow, normal = RealNVP(2, layers=2).cuda(), MultivariateNormal(torch.ones(2).cuda(), torch.eye(2).cuda())
+    for density in (flow, flow.log_prob, normal, normal.log_prob):
+        plots.density_map(density, 3, points=20)
+    plots.density_1d(Normal(torch.zeros((), device="cuda"), 1.0), samples=torch.randn(50, device="cuda"))
+    plots.scatter_samples(flow.sample(50))
+    plots.warped_grid(flow)
+    plots.trace_panels(flow, samples=torch.randn(50, 2))
+
+
 def test_log_density_is_cut_off_at_the_floor():
     ax = plots.density_map(
         data.noisy_sine_log_prob, (-2, 2, -4, 4), log=True, floor=-5, points=50, colorbar=True

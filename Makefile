@@ -4,6 +4,7 @@
 #   make grade    grade a sample class and print the table of marks
 #   make test     run every check (make test-lesson L=03 for one lesson)
 #   make bench    measure flowlib against its peers
+#   make gpu      on a machine with a GPU: its tests, all lessons, its benchmark (L=05 or PART=tests|lessons|bench)
 #   make soak     the checks that take long
 #   make site     build the course as web pages
 #   make figures  draw the pictures and animations of assets/figures again
@@ -16,8 +17,10 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
 L ?= 01
+# A machine with a GPU may have torch and no network: there the Python that it has is enough.
+GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 
-.PHONY: help lab grade test test-lesson bench soak site figures doctor clean
+.PHONY: help lab grade test test-lesson bench gpu soak site figures doctor clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -41,6 +44,10 @@ soak: .venv/all.stamp
 
 bench: .venv/all.stamp
 	@$(BIN)/python -m tests.benchmarks
+
+gpu:
+	@$(GPU_PYTHON) -m tests.gpu $(if $(PART),--part $(PART)) $(if $(filter file,$(origin L)),,--lesson $(L)) \
+		$(if $(OUT),--out $(OUT))
 
 site: .venv/all.stamp
 	@$(BIN)/flowcourse site

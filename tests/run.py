@@ -68,6 +68,7 @@ def everything() -> list[Stage]:
         ruff("ruff format", "format", "--check", "--quiet", paths=["."]),
         pytest("house", ["tests/test_house.py", "tests/test_cli.py"], *PARALLEL),
         pytest("laws", ["tests/laws"], "-n", "2"),
+        pytest("gpu", ["tests/gpu"], "-n", "2"),
         pytest("exercises", ["tests/notebooks"], UNTIMED, *PARALLEL),
         nbval(),
         pytest("budgets", ["tests/notebooks/test_time.py"]),
@@ -90,6 +91,7 @@ def one_lesson(number: str) -> list[Stage]:
         # Tests of the notebooks are named 03_planar_flows, those of the answers 03-right_task1.
         pytest("exercises", ["tests/notebooks"], UNTIMED, "-k", f"{lesson[:3]} or {lesson[:2]}-", *PARALLEL),
         nbval(lesson),
+        pytest("gpu", ["tests/gpu"], "-k", lesson),
         pytest("budgets", ["tests/notebooks/test_time.py"], "-k", lesson[:3]),
     ]
 

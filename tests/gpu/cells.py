@@ -37,11 +37,13 @@ class Failure:
         return text + (f"\n    {self.inside}" if self.inside else "")
 
 
-def find_lesson(number: str | int, kind: str = "lesson") -> Path:
-    """The notebook of a lesson, 5 or "05"; `kind` "demo" is the one with sliders."""
-    found = sorted((HOUSE / "lessons").glob(f"{int(number):02d}_*/{kind}.ipynb"))
+def find_lesson(name: str, kind: str = "lesson") -> Path:
+    """The notebook of a lesson, from its number "5" or "05", or from its path; `kind` "demo" has sliders."""
+    if name.endswith(".ipynb"):
+        return Path(name).resolve()
+    found = sorted((HOUSE / "lessons").glob(f"{int(name):02d}_*/{kind}.ipynb"))
     if not found:
-        raise FileNotFoundError(f"there is no {kind} {number}")
+        raise FileNotFoundError(f"there is no {kind} {name}")
     return found[0]
 
 
@@ -61,6 +63,7 @@ def read_cells(notebook: Path) -> list[Cell]:
 
 
 def _printed(outputs: list[dict]) -> str:
+    outputs = [output for output in outputs if output.get("name") != "stderr"]
     texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
     # A figure's text is only its size.
     shown = ["".join(text) for text in texts]

@@ -148,7 +148,7 @@ def deepcopy(tensor: Tensor, memo: dict) -> Tensor:
 
 
 def swap(first: Tensor, second: Tensor) -> None:
-    """Exchange what two parameters hold. Torch's own also asks that no graph remember them, as no GPU does."""
+    """Exchange what two parameters hold. Torch's own function also demands that no graph knows them."""
     first.__dict__, second.__dict__ = second.__dict__, first.__dict__
     torch._C._swap_tensor_impl(first, second)
 

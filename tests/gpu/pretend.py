@@ -134,7 +134,7 @@ def run(notebook: Path, gpu: torch.device, times: bool = False) -> tuple[Failure
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.gpu.pretend", description=__doc__.splitlines()[0])
-    parser.add_argument("lesson", help="its number")
+    parser.add_argument("lesson", help="its number, or the path of a notebook")
     parser.add_argument("kind", nargs="?", default="lesson", choices=("lesson", "demo"))
     parser.add_argument("--times", action="store_true", help="show how much processor time each cell took")
     parser.add_argument("--json", action="store_true", help="say the result in one line of JSON, for tests")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from flowlib.coupling import Coupling
 from flowlib.flow import CNF, MAF
 from tests.benchmarks import peers
 from tests.benchmarks.peers import Contender, shake, zuko
@@ -108,8 +109,18 @@ def sampling(contenders: dict[str, Contender], n: int) -> dict[str, Callable]:
 
 def bare_nets(flow: nn.Module, x: Tensor) -> tuple[Callable, Callable]:
     """Only the conditioners of a coupling flow, on inputs of the right size: score and training step."""
-    nets = [layer.conditioner for layer in flow.bijection.layers]
-    inputs = [x[:, : net.layers[0].in_features].contiguous() for net in nets]
+    nets, inputs = [], []
+    hooks = [
+        layer.conditioner.register_forward_pre_hook(
+            lambda net, arguments: nets.append(net) or inputs.append(arguments[0].clone())
+        )
+        for layer in flow.modules()
+        if isinstance(layer, Coupling)
+    ]
+    with torch.no_grad():
+        flow.log_prob(x)
+    for hook in hooks:
+        hook.remove()
 
     def score():
         with torch.no_grad():
@@ -210,6 +221,28 @@ def real_nvp_large(watch: Stopwatch) -> Iterator[Row]:
     yield against_peers(f"{what}: sampling", watch(sampling(contenders, 512)), 1.0)
 
 
+def glow(watch: Stopwatch) -> Iterator[Row]:
+    """On one thread: more of them spend their time on these small images waiting for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    contenders = ready(peers.glow((3, 16, 16), 2, 8, (64, 64)))
+    x = torch.rand(32, 3, 16, 16)
+    for contender in contenders.values():
+        contender.log_prob(x)  # the first batch sets the ActNorms
+    bare_score, bare_step = bare_nets(contenders["flowlib"].model, x)
+    what = "Glow, 3×16×16, 2 levels of 8 steps, 64×64, batch 32, one thread"
+    for name, works, bare, bar in (
+        ("training step", training(contenders, x), bare_step, 1.1),
+        ("log_prob", scoring(contenders, x), bare_score, 1.15),
+        ("sampling", sampling(contenders, 32), bare_score, 1.3),
+    ):
+        times = watch(works | {"bare nets": bare})
+        yield against_peers(f"{what}: {name}", times, bar, sizes(contenders))
+        ratio = times["flowlib"] / times["bare nets"]
+        yield Row(f"{what}: {name}", times, ratio, "flowlib / its bare nets", at_least=False)
+    torch.set_num_threads(threads)
+
+
 def nsf_training(watch: Stopwatch) -> Iterator[Row]:
     for dim in (16, 64):
         contenders = ready(peers.nsf(dim, 4, (128, 128)))
@@ -292,6 +325,7 @@ ROWS: dict[str, Callable[[Stopwatch], Iterator[Row]]] = {
     "maf-wide": maf_wide,
     "realnvp": real_nvp_small,
     "realnvp-large": real_nvp_large,
+    "glow": glow,
     "nsf": nsf_training,
     "cnf": cnf_training,
     "growth": maf_growth,

@@ -15,6 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from flowlib.recording import put_off
+
 
 class Step(NamedTuple):
     """One stop on the way through a flow: the point and the log-determinant so far."""
@@ -172,8 +174,11 @@ def all_hold(condition: Tensor) -> bool:
 
 
 def require(condition: Tensor, message: Callable[[], str]) -> None:
-    """Raise ValueError with `message()` unless every element of `condition` holds; waits for a GPU once."""
-    if not all_hold(condition):
+    """Raise ValueError with `message()` unless every element of `condition` holds.
+
+    It waits for a GPU once; inside a recording it is put off (see `flowlib.recording`).
+    """
+    if not put_off(condition, message) and not all_hold(condition):
         raise ValueError(message())
 
 

@@ -45,6 +45,7 @@ class Recorded:
     """
 
     def __init__(self, function: Callable, *examples: Tensor | None, warmup: int = 2):
+        self.failed: Tensor | None = None
         self.inputs = [None if example is None else example.detach().clone() for example in examples]
         self.graph = torch.cuda.CUDAGraph()
         device = next((tensor.device for tensor in self.inputs if tensor is not None), None)
@@ -53,13 +54,27 @@ class Recorded:
                 function(*self.inputs)
             generator = torch.cuda.default_generators[torch.cuda.current_device()]
             before = generator.clone_state()
+            failed = torch.zeros((), dtype=torch.bool, device=device)
             try:
-                with torch.cuda.graph(self.graph, stream=stream):
+                with torch.cuda.graph(self.graph, stream=stream), put_off_checks() as self.checks:
                     self.outputs = function(*self.inputs)
+                    for condition, _ in self.checks:
+                        failed.logical_or_(~condition)
             except Exception:
                 # A capture that broke off leaves the generator waiting for the rest of it.
                 generator.graphsafe_set_state(before)
                 raise
+        self.failed = failed
+
+    def raise_if_failed(self) -> None:
+        """Look, once, whether a condition was broken in any replay so far.
+
+        Raises:
+            ValueError: with the words of the condition that the last replay broke, if it did.
+        """
+        if self.checks and bool(self.failed):
+            look_at(self.checks)
+            raise ValueError("an input of an earlier recorded call broke a condition that the last one kept")
 
     def __call__(self, *inputs: Tensor | None):
         """Copy the inputs in, replay, and return the outputs, which the next call overwrites."""
@@ -68,6 +83,35 @@ class Recorded:
                 place.copy_(given)
         self.graph.replay()
         return self.outputs
+
+
+Check = tuple[Tensor, Callable[[], str]]
+_put_off: list[Check] | None = None
+
+
+@contextmanager
+def put_off_checks() -> Iterator[list[Check]]:
+    """Inside the block conditions on values are kept instead of looked at, for that would make a GPU wait."""
+    global _put_off
+    before, _put_off = _put_off, []
+    try:
+        yield _put_off
+    finally:
+        _put_off = before
+
+
+def put_off(condition: Tensor, message: Callable[[], str]) -> bool:
+    """Keep a condition for later; False where it should be looked at now."""
+    if _put_off is not None:
+        _put_off.append((condition.all(), message))
+    return _put_off is not None
+
+
+def look_at(checks: list[Check]) -> None:
+    """Raise ValueError with the message of the first condition that does not hold."""
+    for condition, message in checks:
+        if not bool(condition):
+            raise ValueError(message())
 
 
 @contextmanager
@@ -121,7 +165,8 @@ class Repeater:
     The first call runs as it is: layers start from their first data, optimisers make their state. The
     next two are watched. If both did the same, and nothing that a graph cannot hold, the fourth call
     records the function and the later ones replay it. Else all calls run as they are, and `obstacle`
-    says why. Each call does its work once, whichever way.
+    says why. Each call does its work once, whichever way. Conditions on values (`bijection.require`)
+    that a recorded call breaks are told by `raise_if_failed`.
 
     Args:
         function: (*inputs) -> None; it works by what it changes.
@@ -165,9 +210,15 @@ class Repeater:
                 "what the fourth step did: for a loss that changes with Python variables pass record=False"
             )
 
+    def raise_if_failed(self) -> None:
+        """Look whether a recorded call broke a condition: see `Recorded.raise_if_failed`."""
+        if self.recorded is not None:
+            self.recorded.raise_if_failed()
+
     def _watch(self, *inputs: Tensor | None) -> Watch:
-        with Watch() as watch:
+        with put_off_checks() as checks, Watch() as watch:
             self.function(*inputs)
+        look_at(checks)
         return watch
 
     def _record(self, *inputs: Tensor | None) -> None:
@@ -213,13 +264,16 @@ class Recordings:
             return function(*inputs)
         self._kept.move_to_end(key)
         if self._kept[key] is None:
-            with Watch() as watch:
+            with put_off_checks() as checks, Watch() as watch:
                 outputs = function(*inputs)
+            look_at(checks)
             self._kept[key] = UNRECORDABLE if watch.obstacle else Recorded(function, *inputs, warmup=0)
             return outputs
         if self._kept[key] is UNRECORDABLE:
             return function(*inputs)
-        return tuple(output.clone() for output in self._kept[key](*inputs))
+        outputs = tuple(output.clone() for output in self._kept[key](*inputs))
+        self._kept[key].raise_if_failed()
+        return outputs
 
     def _forget(self, owner: int) -> None:
         del self._owners[owner]
@@ -243,6 +297,12 @@ def replayable(tensor: Tensor) -> bool:
 # --- what a recording cannot hold ------------------------------------------------------------
 
 _HOME = os.path.dirname(torch.__file__)
+# Of torch.linalg. Products, norms and triangular solves can be recorded.
+DECOMPOSITIONS = (
+    *("linalg_check_errors", "linalg_cholesky", "linalg_det", "linalg_eig", "linalg_inv", "linalg_ldl"),
+    *("linalg_lstsq", "linalg_lu", "linalg_qr", "linalg_slogdet", "linalg_solve_ex", "linalg_svd"),
+    *("cholesky", "geqrf", "ormqr", "orgqr"),
+)
 
 
 def _unrecordable(function, args, kwargs, result) -> str:
@@ -250,6 +310,9 @@ def _unrecordable(function, args, kwargs, result) -> str:
     looks = torch.Tag.data_dependent_output in function.tags
     shapes = torch.Tag.dynamic_output_shape in function.tags
     tensors = list(_tensors((args, kwargs)))
+    name = function.name().removeprefix("aten::").removeprefix("_")
+    if name.startswith(DECOMPOSITIONS):
+        return "is a decomposition, whose library does not let itself be recorded"
     if function is torch.ops.aten.index.Tensor:  # whole numbers as indices give a known shape
         shapes = any(tensor.dtype in (torch.bool, torch.uint8) for tensor in tensors[1:])
     if looks:

@@ -112,7 +112,7 @@ def fit(
     Raises:
         FloatingPointError: the training loss is infinite or not a number. Names the step and the
             parameter that had the largest gradient. On a GPU, where looking at every loss would make
-            it wait, this is noticed at the next record.
+            it wait, this is noticed at the next record, and so is x outside the flow's domain.
         RuntimeError: record=True, and the step cannot be recorded; or a recorded step is at the end no
             longer the one that was recorded.
         ValueError: arguments that contradict each other, or no rows.
@@ -456,6 +456,7 @@ def _train(
                 if step % evaluate_every and step != steps:
                     continue
 
+                step_with.raise_if_failed()
                 train = float(workers.sum(update.total)) / (step - last_record)
                 if not math.isfinite(train):
                     raise _diverged(f"{last_record + 1}–{step}", train, named)

@@ -11,9 +11,10 @@ from torch import nn
 
 from flowlib import recording, training
 from flowlib.autoregressive import RECORDINGS
-from flowlib.bijection import Inverse
-from flowlib.flow import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RealNVP
+from flowlib.bijection import Inverse, require
+from flowlib.flow import CNF, IAF, MAF, NSF, Flow, Glow, PlanarFlow, RealNVP, StandardNormal
 from flowlib.recording import Recorded, Repeater, Watch
+from flowlib.scalar import Exp
 
 cuda = [
     pytest.mark.cuda,
@@ -25,6 +26,24 @@ def on_cuda(function):
     for mark in cuda:
         function = mark(function)
     return function
+
+
+class EagerRecording:
+    """Stands in for a CUDA graph where there is none: repeats what the function did, by calling it."""
+
+    def __init__(self, function, *inputs, warmup):
+        self.function = function
+
+    def __call__(self, *inputs):
+        return self.function(*inputs)
+
+    def raise_if_failed(self):
+        pass
+
+
+@pytest.fixture
+def without_gpu(monkeypatch):
+    monkeypatch.setattr(recording, "Recorded", EagerRecording)
 
 
 # --- what a recording cannot hold: seen without a GPU ------------------------------------------
@@ -111,6 +130,35 @@ def test_a_training_step_of_every_model_can_be_repeated(build):
     assert len(watches[2].operations) > 30
 
 
+def test_conditions_on_values_are_put_off_and_looked_at_after_the_step(without_gpu):
+    """A domain check does not keep a step from being recorded, and a broken one is still told."""
+    seen = []
+
+    def step(x):
+        require(x > 0, lambda: f"expected x > 0, got {float(x.min()):g}")
+        seen.append(x.log())
+
+    repeat = Repeater(step, watched=True)
+    for _ in range(5):
+        repeat(torch.ones(3))
+    assert repeat.obstacle == "" and repeat.recorded is not None and len(seen) == 5
+    repeat = Repeater(step, watched=True)
+    repeat(torch.ones(3))
+    with pytest.raises(ValueError, match="got -1"):
+        repeat(-torch.ones(3))
+
+
+def test_decompositions_are_left_alone():
+    for function in (torch.linalg.inv, torch.linalg.slogdet, torch.linalg.qr, torch.linalg.eigvals):
+        with Watch() as watch:
+            function(torch.eye(3))
+        assert "is a decomposition" in watch.obstacle, function
+    with Watch() as watch:
+        torch.linalg.solve_triangular(torch.eye(3), torch.ones(3, 1), upper=True)
+        torch.linalg.vector_norm(torch.ones(3))
+    assert watch.obstacle == ""
+
+
 def test_numerical_inverses_say_that_they_look():
     flow = PlanarFlow(2, 2)  # scoring needs a root
     with Watch() as watch:
@@ -119,21 +167,6 @@ def test_numerical_inverses_say_that_they_look():
 
 
 # --- who decides -------------------------------------------------------------------------------
-
-
-class EagerRecording:
-    """Stands in for a CUDA graph where there is none: repeats what the function did, by calling it."""
-
-    def __init__(self, function, *inputs, warmup):
-        self.function = function
-
-    def __call__(self, *inputs):
-        return self.function(*inputs)
-
-
-@pytest.fixture
-def without_gpu(monkeypatch):
-    monkeypatch.setattr(recording, "Recorded", EagerRecording)
 
 
 def test_a_steady_function_is_recorded_at_its_fourth_call(without_gpu):
@@ -312,11 +345,29 @@ def test_fit_falls_back_and_says_why():
 
 
 @on_cuda
+def test_a_recorded_condition_that_breaks_is_told_at_the_next_record():
+    flow = Flow(Exp(), StandardNormal((2,)))  # takes x > 0
+    flow.scale = nn.Parameter(torch.zeros(2))
+
+    def loss(flow, x, context):
+        return -flow.log_prob(x * flow.scale.exp())
+
+    x = torch.rand(400, 2) + 0.5
+    good = training.fit(flow, x, steps=60, batch_size=50, loss=loss, record=True)
+    assert good.recorded
+    x[399] = -1.0  # most batches do not hold it
+    with pytest.raises(ValueError, match=r"Exp|earlier recorded call"):
+        training.fit(flow, x, steps=60, batch_size=50, loss=loss, record=True)
+
+
+@on_cuda
 def test_after_a_recording_that_breaks_off_the_gpu_works_on():
-    """A decomposition that waits for the GPU where no watch can see it."""
+    """The function waits for the GPU, which breaks the capture off and must not break what follows."""
 
     def function(x):
-        return torch.linalg.eigvals(x).real + torch.randn(3, device="cuda")
+        noise = torch.randn(3, device="cuda")
+        torch.cuda.synchronize()
+        return x + noise
 
     x = torch.randn(3, 3, device="cuda")
     function(x)

@@ -318,9 +318,13 @@ def glow(bench: Bench) -> Iterator[Row]:
     for steps, width in bench.size(((16, 256), (32, 512)), ((1, 8), (2, 8))):
         yield from glow_rows(bench, steps, width)
         free_memory()
+        with torch.backends.cudnn.flags(allow_tf32=False):
+            yield glow_without_tf32(bench, steps, width)
+        free_memory()
 
 
-def glow_rows(bench: Bench, steps: int, width: int) -> Iterator[Row]:
+def glows(bench: Bench, steps: int, width: int) -> tuple[str, dict[str, Contender], nn.Module, Tensor]:
+    """The row's name, the contenders, ours after the first batch has set its ActNorms, and the batch."""
     shape, levels, batch = bench.size(((3, 32, 32), 3, 64), ((3, 8, 8), 2, 4))
     hidden = (width, width)
     work = f"Glow, {widths(shape)}, L={levels}, K={steps}, {widths(hidden)}, batch {batch}"
@@ -328,7 +332,26 @@ def glow_rows(bench: Bench, steps: int, width: int) -> Iterator[Row]:
     contenders = ready(peers.glow(shape, levels, steps, hidden))
     flow = contenders["flowlib"].model.to(bench.device)
     with torch.no_grad():
-        flow.log_prob(x)  # the first batch sets the ActNorms
+        flow.log_prob(x)
+    return work, contenders, flow, x
+
+
+def glow_without_tf32(bench: Bench, steps: int, width: int) -> Row:
+    """With convolutions in full float32 the arithmetic, not launches, takes most of the time."""
+    work, contenders, flow, x = glows(bench, steps, width)
+    builders = our_steps(flow, x) | their_steps(contenders, x)
+    figures = bench.by_turns(
+        builders | {"bare nets recorded": lambda: recorded_step(BareNets(flow, x), BareNets.loss, x)}
+    )
+    nets = figures.pop("bare nets recorded")
+    row = beside_peers(bench, f"{work}: training step, convolutions in float32", figures, 1.0)
+    row.bar = None
+    row.note = nets if isinstance(nets, str) else f"the bare nets alone, recorded: {nets:.1f} ms"
+    return row
+
+
+def glow_rows(bench: Bench, steps: int, width: int) -> Iterator[Row]:
+    work, contenders, flow, x = glows(bench, steps, width)
     builders = our_steps(flow, x) | their_steps(contenders, x)
     figures = bench.by_turns(
         builders
@@ -348,14 +371,15 @@ def glow_rows(bench: Bench, steps: int, width: int) -> Iterator[Row]:
     what, of = f"{work}: training step in bfloat16 (autocast)", "float32 / bfloat16, recorded"
     row = compare(what, lower, "float32, recorded", "recorded", of)
     row.bar = bench.bar(1.2) if steps == 32 else None
-    row.note = nats_of_both(Glow(shape, levels, steps, hidden), x, bench.size(60, 1))
+    fresh = Glow(x.shape[1:], bench.size(3, 2), steps, (width, width))
+    row.note = nats_of_both(fresh, x, bench.size(30, 1))
     yield row
 
 
 def nats_of_both(flow: nn.Module, x: Tensor, steps: int) -> str:
     """What bfloat16 does to the likelihood of a flow that has learned a little."""
     try:
-        step = recorded_step(flow, likelihood, x, lr=1e-3)
+        step = recorded_step(flow, likelihood, x, lr=1e-4)
         for _ in range(steps):
             step()
         with torch.no_grad():
@@ -481,9 +505,10 @@ def table(rows: Sequence[Row], device: torch.device) -> str:
         "# flowlib on a GPU beside its peers",
         "",
         f"`python -m tests.benchmarks.gpu`: {where(device)}.",
-        "float32, TF32 off; medians of synchronised calls in milliseconds unless the row says otherwise, all",
-        "contenders of a row called by turns. A training step: AdamW, gradients clipped. `recorded` is",
-        "flowlib's work as one CUDA graph; the peers run as they come, eager, with equal nets.",
+        "As PyTorch comes: products in float32, convolutions in TF32 unless the row says otherwise. Medians",
+        "of synchronised calls in milliseconds, all contenders of a row called by turns. A training step:",
+        "AdamW, gradients clipped. `recorded` is flowlib's work as one CUDA graph; the peers run as they",
+        "come, eager, with equal nets.",
         "",
         HEAD,
         *map(line, rows),
@@ -507,7 +532,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device = torch.device(chosen.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         parser.error("no CUDA device here; a dry run: --device cpu --quick")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
     bench = Bench(device, chosen.seconds, chosen.quick)
     chosen.out.mkdir(parents=True, exist_ok=True)

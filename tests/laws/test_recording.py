@@ -148,15 +148,30 @@ def test_conditions_on_values_are_put_off_and_looked_at_after_the_step(without_g
         repeat(-torch.ones(3))
 
 
-def test_decompositions_are_left_alone():
-    for function in (torch.linalg.inv, torch.linalg.slogdet, torch.linalg.qr, torch.linalg.eigvals):
-        with Watch() as watch:
-            function(torch.eye(3))
-        assert "is a decomposition" in watch.obstacle, function
+@pytest.mark.parametrize("name", ["inv", "solve", "cholesky", "eigvals", "eigh", "svdvals"])
+def test_decompositions_that_ask_for_a_verdict_are_noticed(name):
+    given = [torch.eye(3)] * (2 if name == "solve" else 1)
     with Watch() as watch:
-        torch.linalg.solve_triangular(torch.eye(3), torch.ones(3, 1), upper=True)
-        torch.linalg.vector_norm(torch.ones(3))
+        getattr(torch.linalg, name)(*given)
+    assert "waits for a verdict" in watch.obstacle
+
+
+def ask_for_no_verdict(x):
+    parts = [torch.linalg.inv_ex(x)[0], torch.linalg.qr(x)[0], torch.linalg.solve_ex(x, x)[0]]
+    parts.append(torch.linalg.solve_triangular(x, x, upper=True))
+    return sum(part.sum() for part in parts) + torch.linalg.slogdet(x)[1] + torch.linalg.det(x)
+
+
+def test_decompositions_that_do_not_ask_may_be_recorded():
+    with Watch() as watch:
+        ask_for_no_verdict(torch.eye(3))
     assert watch.obstacle == ""
+
+
+@on_cuda
+def test_decompositions_that_do_not_ask_are_recorded():
+    x = torch.eye(3, device="cuda") + 0.1 * torch.ones(3, 3, device="cuda")
+    torch.testing.assert_close(Recorded(ask_for_no_verdict, x)(x), ask_for_no_verdict(x))
 
 
 def test_numerical_inverses_say_that_they_look():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowlib.bijection import Bijection, check_event
@@ -87,38 +88,27 @@ class Linear(Bijection):
         self.order.copy_(permutation.argmax(1))  # P[i, order[i]] = 1
         self.back.copy_(self.order.argsort())
 
-    def factors(self) -> tuple[Tensor, Tensor]:
-        """L and U, each (D, D)."""
-        return self.lower.tril(-1) + self.identity(), self._upper()
+    def weight(self) -> Tensor:
+        """W = P L U, (D, D)."""
+        upper = self._upper()
+        with full_precision(upper):
+            # L U = U + (L - I) U
+            return torch.addmm(upper, self.lower.tril(-1), upper).index_select(0, self.order)
 
     def _upper(self) -> Tensor:
         diagonal = self.sign * self.log_diagonal.exp()
         return self.upper.triu(1) + diagonal.diag()
 
-    def identity(self) -> Tensor:
-        return torch.eye(self.dim, dtype=self.lower.dtype, device=self.lower.device)
-
-    def weight(self) -> Tensor:
-        """W = P L U, (D, D)."""
-        lower, upper = self.factors()
-        with full_precision(lower):
-            return (lower @ upper).index_select(0, self.order)
-
     def forward(self, z, context=None):
         check_event(z, (self.dim,), self)
-        x = self.multiply(z.T).T
-        return x if self.bias is None else x + self.bias, self.log_diagonal.sum().expand(len(z))
+        with full_precision(z):
+            x = F.linear(z, self.weight(), self.bias)
+        return x, self.log_diagonal.sum().expand(len(z))
 
     def inverse(self, x, context=None):
         check_event(x, (self.dim,), self)
         z = self.solve((x if self.bias is None else x - self.bias).T).T
         return z, -self.log_diagonal.sum().expand(len(x))
-
-    def multiply(self, columns: Tensor) -> Tensor:
-        """W times each column of a (D, n) matrix."""
-        lower, upper = self.factors()
-        with full_precision(lower):
-            return (lower @ (upper @ columns)).index_select(0, self.order)
 
     def solve(self, columns: Tensor) -> Tensor:
         """W^-1 times each column of a (D, n) matrix."""
@@ -126,6 +116,9 @@ class Linear(Bijection):
         # `unitriangular` reads nothing of a matrix but what lies below its diagonal: of L, that is `lower`.
         columns = torch.linalg.solve_triangular(self.lower, columns, upper=False, unitriangular=True)
         return torch.linalg.solve_triangular(self._upper(), columns, upper=True)
+
+    def identity(self) -> Tensor:
+        return torch.eye(self.dim, dtype=self.lower.dtype, device=self.lower.device)
 
     def extra_repr(self) -> str:
         return f"{self.dim}, bias={self.bias is not None}"

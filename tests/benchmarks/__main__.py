@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 warnings.filterwarnings("ignore", module="nflows|normflows|zuko")
+warnings.filterwarnings("ignore", message="torch.lu is deprecated")  # a peer calls it
 
 FIGURES = Path(__file__).parents[2] / "assets" / "figures"
 

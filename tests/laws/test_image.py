@@ -1,5 +1,6 @@
 """Image layers: shapes, laws, the factor H W, dequantization and the constants of bits per dimension."""
 
+import copy
 import math
 
 import pytest
@@ -12,6 +13,7 @@ from flowlib.flow import Flow, Glow, StandardNormal
 from flowlib.image import (
     Checkpoint,
     Conv1x1,
+    GlowStep,
     Split,
     Squeeze,
     VariationalDequantization,
@@ -21,7 +23,8 @@ from flowlib.image import (
     quantize,
     uniform_dequantize,
 )
-from flowlib.linear import Linear
+from flowlib.linear import ActNorm, Linear, Permutation
+from flowlib.scalar import Affine
 
 DTYPES = [torch.float32, torch.float64]
 
@@ -99,6 +102,112 @@ def test_image_coupling_obeys_the_laws(mask, dtype):
     layer = trained(image_coupling((2, 4, 2), (6,), 3, mask)).to(dtype)
     context = torch.randn(4, 3, dtype=dtype)
     check_bijection(layer, z=torch.randn(4, 2, 4, 2, dtype=dtype), context=context)
+
+
+def step_and_chain(*last: nn.Module) -> tuple[GlowStep, Chain]:
+    """One step with the given layers after its coupling, off its start, and a plain chain of copies."""
+    step = trained(GlowStep(image_coupling((4, 2, 6), (6,), context=2), *last)).double()
+    return step, Chain(*copy.deepcopy(step).layers)
+
+
+@pytest.mark.parametrize("last", ["conv, norm", "permutation, norm", "conv, affine"])
+def test_a_step_is_the_chain_of_its_layers(last):
+    torch.manual_seed(0)
+    layers = {
+        "conv, norm": (Conv1x1(4), ActNorm(4)),
+        "permutation, norm": (Permutation.random(4), ActNorm(4)),
+        "conv, affine": (Conv1x1(4), Affine(0.5, 2.0)),
+    }
+    step, chain = step_and_chain(*layers[last])
+    context = torch.randn(5, 2, dtype=torch.float64)
+    x = (3 * torch.randn(5, 4, 2, 6, dtype=torch.float64) + 1).requires_grad_()
+    for direction in ("inverse", "forward"):  # the first call also sets the scales of a new ActNorm
+        results = []
+        for layer in (step, chain):
+            value, log_det = getattr(layer, direction)(x, context)
+            assert log_det.shape == (5,)
+            loss = (value * x.detach().roll(1, 0)).sum() + (log_det * context[:, 0]).sum()
+            learned = [parameter for parameter in layer.parameters() if parameter.requires_grad]
+            gradients = torch.autograd.grad(loss, [x, *learned])
+            results.append((value, log_det, *gradients))
+        for ours, expected in zip(*results, strict=True):
+            torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-9)
+    for name, value in step.state_dict().items():
+        torch.testing.assert_close(value, chain.state_dict()[name])
+    check_bijection(step, z=x.detach(), context=context)
+
+
+def test_a_step_refuses_what_is_no_image_of_its_channels():
+    step, _ = step_and_chain(Conv1x1(4), ActNorm(4))
+    for shape in ((5, 3, 2, 6), (5, 4)):
+        with pytest.raises(ValueError, match=r"expected images of shape \(batch, 4, H, W\)"):
+            step.inverse(torch.zeros(shape, dtype=torch.float64))
+
+
+BFLOAT16 = {"device_type": "cpu", "dtype": torch.bfloat16}
+
+
+def test_glow_under_autocast_scores_as_in_float32():
+    torch.manual_seed(0)
+    flow = trained(Glow((3, 8, 8), 2, 3, (16, 16)))
+    x = torch.rand(64, 3, 8, 8)
+    flow.log_prob(x)
+    with torch.no_grad():
+        full = flow.log_prob(x).mean()
+        with torch.autocast(**BFLOAT16):
+            half = flow.log_prob(x)
+            samples, log_prob = flow.sample_with_log_prob(16)
+    assert half.dtype == samples.dtype == log_prob.dtype == torch.float32
+    assert not torch.equal(half.mean(), full)  # the nets did compute in bfloat16
+    assert abs(half.mean() - full) < 0.02 * abs(full)
+
+
+@pytest.mark.parametrize("checkpointed", [False, True])
+def test_glow_under_autocast_trains(checkpointed):
+    torch.manual_seed(0)
+    flow = Glow((1, 8, 8), 2, 2, (16, 16), checkpointed=checkpointed)
+    x = 0.1 * torch.randn(128, 1, 8, 8) + torch.linspace(-1, 1, 8)
+    optimizer = torch.optim.Adam(flow.parameters(), lr=5e-3)
+
+    def nats() -> torch.Tensor:
+        with torch.autocast(**BFLOAT16):
+            return -flow.log_prob(x).mean()
+
+    start = nats().item()
+    for _ in range(30):
+        optimizer.zero_grad()
+        nats().backward()
+        optimizer.step()
+    assert all(parameter.grad.dtype == torch.float32 for parameter in flow.parameters())
+    with torch.no_grad():
+        half, full = nats().item(), -flow.log_prob(x).mean().item()
+    assert half < start - 50 and abs(half - full) < 0.02 * abs(full)
+
+
+@pytest.mark.parametrize("name", ["conv", "norm", "linear", "coupling", "checkerboard", "step", "split"])
+def test_autocast_touches_nets_only(name):
+    """Values and log-determinants keep float32, and a layer without a net all of its digits."""
+    layer = trained(
+        {
+            "conv": lambda: Conv1x1(4),
+            "norm": lambda: ActNorm(4),
+            "linear": lambda: Linear(4),
+            "coupling": lambda: image_coupling((4, 2, 6), (6,)),
+            "checkerboard": lambda: image_coupling((4, 2, 6), (6,), mask="checkerboard"),
+            "step": lambda: GlowStep(image_coupling((4, 2, 6), (6,)), Conv1x1(4), ActNorm(4)),
+            "split": lambda: Split(Conv1x1(2)),
+        }[name]()
+    ).eval()
+    z = torch.randn(5, 4) if name == "linear" else torch.randn(5, 4, 2, 6)
+    for function in (layer, layer.inverse):
+        expected = function(z)
+        with torch.autocast(**BFLOAT16):
+            found = function(z)
+        exact = name in ("conv", "norm", "linear", "split")
+        for value, reference in zip(found, expected, strict=True):
+            assert value.dtype == torch.float32
+            close = {"rtol": 0, "atol": 0} if exact else {"rtol": 0.02, "atol": 0.1}
+            torch.testing.assert_close(value, reference, **close)
 
 
 @pytest.mark.parametrize("checkpointed", [False, True])

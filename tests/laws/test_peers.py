@@ -15,8 +15,11 @@ from flowlib.autoregressive import MaskedAutoregressive
 from flowlib.bijection import Chain
 from flowlib.coupling import Coupling, make_mask
 from flowlib.flow import NSF, Flow, StandardNormal
+from flowlib.image import Conv1x1
+from flowlib.linear import ActNorm
 from flowlib.nets import MLP, MaskedMLP
 from flowlib.scalar import AffineTransformer, SplineTransformer, Transformer
+from tests.benchmarks import peers
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
 
@@ -223,3 +226,51 @@ def test_maf_of_zuko(dim):
     assert torch.allclose(ours.log_prob(x), flow().log_prob(x), **CLOSE)
     z, _ = ours.bijection.inverse(x)
     assert torch.allclose(ours.bijection(z)[0], flow().transform.inv(z), atol=1e-4, rtol=1e-4)
+
+
+class Interleaved(nn.Module):
+    """One of our nets for normflows' affine coupling: shift and log-scale take turns in the channels."""
+
+    def __init__(self, net: nn.Module, squash):
+        super().__init__()
+        self.net, self.squash = net, squash
+
+    def forward(self, x):
+        shift, raw = self.net(x).chunk(2, 1)
+        return torch.stack([shift, self.squash(raw)], 2).flatten(1, 2)
+
+
+@pytest.mark.filterwarnings("ignore:torch.lu is deprecated")
+@pytest.mark.parametrize(("shape", "levels"), [((1, 4, 4), 1), ((3, 8, 4), 2), ((1, 8, 8), 3)])
+def test_glow_of_normflows(shape, levels):
+    """The benchmark's model, its order of layers, splits and latents included."""
+    normflows = pytest.importorskip("normflows")
+    torch.manual_seed(0)
+    contenders = peers.glow(shape, levels, 2, (8, 8))
+    ours, theirs = (contenders[name].model for name in ("flowlib", "normflows"))
+    x = torch.rand(20, *shape)
+    ours.log_prob(x)  # sets the ActNorms
+    for parameter in ours.parameters():
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+
+    def pairs(mine: type, other: type) -> zip:
+        found = (
+            [part for part in model.modules() if isinstance(part, kind)]
+            for model, kind in ((ours, mine), (theirs, other))
+        )
+        return zip(*found, strict=True)
+
+    for mine, other in pairs(Coupling, normflows.flows.AffineCoupling):
+        other.scale_map = "exp"
+        other.param_map = Interleaved(mine.conditioner, mine.transformer.log_scale)
+    for mine, other in pairs(Conv1x1, normflows.flows.Invertible1x1Conv):
+        other.use_lu, other.W = False, nn.Parameter(mine.weight().inverse())  # theirs goes from x to z
+    for mine, other in pairs(ActNorm, normflows.flows.ActNorm):
+        other.s.data, other.t.data = (part.data.view(1, -1, 1, 1) for part in (mine.log_scale, mine.shift))
+        other.data_dep_init_done = torch.tensor(1.0)
+    assert torch.allclose(contenders["flowlib"].log_prob(x), contenders["normflows"].log_prob(x), rtol=1e-4)
+    latents, _ = theirs.inverse_and_log_det(x)
+    z, _ = ours.bijection.inverse(x)
+    assert torch.allclose(
+        torch.cat([part.flatten(1) for part in latents], 1).sort(1)[0], z.flatten(1).sort(1)[0], atol=1e-4
+    )

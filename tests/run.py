@@ -68,7 +68,7 @@ def everything() -> list[Stage]:
         ruff("ruff format", "format", "--check", "--quiet", paths=["."]),
         pytest("house", ["tests/test_house.py", "tests/test_cli.py"], *PARALLEL),
         pytest("laws", ["tests/laws"], "-n", "2"),
-        pytest("gpu", ["tests/gpu"], "-n", "2"),
+        pytest("gpu", ["tests/gpu"], "-n", "2", "--dist", "loadgroup"),
         pytest("exercises", ["tests/notebooks"], UNTIMED, *PARALLEL),
         nbval(),
         pytest("budgets", ["tests/notebooks/test_time.py"]),

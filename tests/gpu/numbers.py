@@ -51,9 +51,23 @@ def differences(saved: str, here: str) -> list[Difference]:
 
 
 def _lines(text: str) -> list[str]:
+    """The lines that say something about the lesson: those of the machine, and its columns, left out."""
     # The device in a printed tensor holds a number, but measures nothing.
-    lines = re.sub(r",?\s*device='[^']*'", "", text).splitlines()
-    return [line for line in lines if line.strip() and not OF_THE_MACHINE.search(line)]
+    text = re.sub(r",?\s*device='[^']*'", "", text)
+    kept, columns = [], set()
+    for line in text.splitlines():
+        units = {unit.end() for unit in OF_THE_MACHINE.finditer(line)}
+        if units:
+            columns = units if not NUMBER.search(line) else set()  # a table's head, or a time
+        elif line.strip():
+            kept.append(_without(line, columns))
+    return kept
+
+
+def _without(line: str, columns: set[int]) -> str:
+    """The line without the numbers that end where a column of times does, or beside it."""
+    beside = {end + step for end in columns for step in (-1, 0, 1)}
+    return NUMBER.sub(lambda number: "" if number.end() in beside else number[0], line)
 
 
 def _words(line: str) -> str:

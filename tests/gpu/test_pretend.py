@@ -209,11 +209,16 @@ def tried():
     return in_own_process("tests.gpu.test_pretend")
 
 
+one_worker = pytest.mark.xdist_group("tried")  # so that the fixture runs once
+
+
+@one_worker
 @pytest.mark.parametrize("name", FAULTS)
 def test_mixing_devices_stops(name, tried):
     assert FAULTS[name][1] in tried[name]
 
 
+@one_worker
 @pytest.mark.parametrize("name", SOUND)
 def test_values_are_right(name, tried):
     assert tried[name] == ""

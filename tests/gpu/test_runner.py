@@ -53,6 +53,7 @@ def run_module(*command):
         ("3 times faster", "9 times faster"),
         ("tensor([1., 2.])", "tensor([1., 2.], device='cuda:0')"),
         ("a  1.00", "a 1.00"),
+        ("flow    NLL    ms\nMAF    1.71  2.38", "flow    NLL    ms\nMAF    1.71 31.44"),
         ("", "\n"),
     ],
 )
@@ -67,6 +68,11 @@ def test_numbers_that_agree(saved, here):
         ("1,200 rows, 5 kept", "1,500 rows, 5 kept", ["saved 1,200, here 1,500   in: 1,500 rows, 5 kept"]),
         ("x1 = -0.50", "x1 = +0.50", ["saved -0.50, here +0.50   in: x1 = +0.50"]),
         ("error 2e-03", "error 8e-03", ["saved 2e-03, here 8e-03   in: error 8e-03"]),
+        (
+            "flow    NLL    ms\nMAF    1.71  2.38",
+            "flow    NLL    ms\nMAF    1.91  2.38",
+            ["saved 1.71, here 1.91   in: MAF    1.91"],
+        ),
         ("holds", "fails", ["saved 'holds', here 'fails'"]),
         ("loss 1.0", "loss nan", ["saved 'loss 1.0', here 'loss nan'"]),
         ("a 1\nb 20", "a 1\nnew 7\nb 30", ["saved '', here 'new 7'", "saved 20, here 30   in: b 30"]),

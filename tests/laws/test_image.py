@@ -134,6 +134,7 @@ def test_a_step_is_the_chain_of_its_layers(last):
             torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-9)
     for name, value in step.state_dict().items():
         torch.testing.assert_close(value, chain.state_dict()[name])
+        assert "initialised" not in name or value
     check_bijection(step, z=x.detach(), context=context)
 
 
@@ -160,6 +161,18 @@ def test_glow_under_autocast_scores_as_in_float32():
     assert half.dtype == samples.dtype == log_prob.dtype == torch.float32
     assert not torch.equal(half.mean(), full)  # the nets did compute in bfloat16
     assert abs(half.mean() - full) < 0.02 * abs(full)
+
+
+def test_under_autocast_a_coupling_does_in_float32_what_its_net_says():
+    layer = trained(image_coupling((4, 2, 6), (6,)))
+    z = torch.randn(5, 4, 2, 6)
+    with torch.autocast(**BFLOAT16):
+        params = layer.conditioner(z[:, :2])
+        found, log_det = layer(z)
+    assert params.dtype == torch.bfloat16
+    moved, log_derivative = layer.transformer(z[:, 2:], params.float().view(5, 2, 2, 2, 6))
+    torch.testing.assert_close(found[:, 2:], moved, rtol=0, atol=1e-6)
+    torch.testing.assert_close(log_det, log_derivative.flatten(1).sum(1), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("checkpointed", [False, True])

@@ -46,11 +46,15 @@ def shadow(tensor: Tensor) -> Tensor:
     """The CPU tensor that holds the numbers of a tensor of the pretend device: no copy, any strides."""
     values = torch.empty(0, dtype=tensor.dtype)
     storage = tensor.untyped_storage().shadow
-    return values.set_(storage, tensor.storage_offset(), tensor.shape, tensor.stride())
+    values.set_(storage, tensor.storage_offset(), tensor.shape, tensor.stride())
+    torch._C._set_conj(values, tensor.is_conj())  # torch notes that a tensor is to be read as conjugate
+    torch._C._set_neg(values, tensor.is_neg())
+    return values
 
 
 def from_shadow(values: Tensor, owners: dict[int, Tensor]) -> Tensor:
     """The tensor of the pretend device for a CPU tensor; a view of an owner if it shares its numbers."""
+    values = values.resolve_conj().resolve_neg()
     storage = values.untyped_storage()
     owner = owners.get(storage._cdata)
     if owner is None:
@@ -101,13 +105,14 @@ def compute(operation, *args, **kwargs):
         named["device"] = "cpu"
     result = operation(*plain, **named)
     for tensor, values in moved:
-        if tensor.shape != values.shape:
+        if tensor.shape != values.shape or tensor.stride() != values.stride():
             reshape(tensor, values)
-    if operation._schema.is_mutable:  # in place, or into out=: the tensors that were given come back
-        given = {id(values): tensor for tensor, values in moved}
-        return each(result, lambda values: given.get(id(values), values))
+    # An operation in place, or into `out`, returns what it was given.
+    given = {id(values): tensor for tensor, values in moved}
     owners = {values.untyped_storage()._cdata: tensor for tensor, values in moved}
-    return each(result, lambda values: from_shadow(values, owners))
+    return each(
+        result, lambda values: given[id(values)] if id(values) in given else from_shadow(values, owners)
+    )
 
 
 def check_indexing(operation, values: Tensor, indices, *new) -> None:
@@ -132,6 +137,7 @@ def copy_(target: Tensor, source: Tensor, non_blocking: bool = False) -> Tensor:
 
 
 def zeros(size, dtype=None, layout=None, device=None, pin_memory=None) -> Tensor:
+    """Zeros that have memory, where torch would save it."""
     return torch.zeros(size, dtype=dtype, device=NAME)
 
 

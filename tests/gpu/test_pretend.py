@@ -117,6 +117,17 @@ part += 10
 gpu[0] = torch.tensor([7.0, 8.0])
 assert gpu.tolist() == [[7, 8], [2, 13], [4, 15]] and part.tolist() == [8, 13, 15]
 """,
+    "shapes changed in place": """
+square = gpu[:2].clone()
+assert square.t_().tolist() == cpu[:2].T.tolist() and square.unsqueeze_(0).shape == (1, 2, 2)
+out = torch.empty(0, device=device)
+assert torch.add(gpu, 1, out=out) is out and out.tolist() == (cpu + 1).tolist()
+""",
+    "complex numbers": """
+number = torch.complex(gpu, gpu + 1)
+assert torch.equal((number.conj() * number).cpu(), torch.complex(cpu**2 + (cpu + 1) ** 2, 0 * cpu))
+assert number.conj().tolist()[0] == [-1j, 1 - 2j]
+""",
     "indices of the CPU": """
 assert gpu[torch.tensor([2, 0])].tolist() == [[4, 5], [0, 1]] and gpu[cpu > 3].tolist() == [4, 5]
 gpu[cpu > 3] = torch.tensor(0.0)

@@ -30,8 +30,8 @@ EIGHT_PACKAGES = {
 }
 # A file of flowlib imports only from files before it.
 ROOMS = [
-    "recording", "bijection", "scalar", "linear", "planar", "nets", "coupling", "image", "autoregressive", "continuous",
-    "residual", "flow", "training", "data", "checks", "plots",
+    "recording", "bijection", "scalar", "linear", "planar", "nets", "coupling", "image", "fused",
+    "autoregressive", "continuous", "residual", "flow", "training", "data", "checks", "plots",
 ]  # fmt: skip
 README = (HOUSE / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (HOUSE / "Makefile").read_text(encoding="utf-8")
@@ -160,6 +160,7 @@ def test_the_course_asks_for_what_it_imports():
     """Every package that flowlib imports comes with it or with its extra [course]."""
     asked = brought_along(requirements()["flowlib"] + requirements()["course"])
     optional = brought_along(requirements()["cluster"] + requirements()["site"])  # imported where needed only
+    with_cuda = {"triton"}  # which PyTorch's wheels for CUDA bring
     provided_by = metadata.packages_distributions()
     for path in (HOUSE / "flowlib").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -169,7 +170,7 @@ def test_the_course_asks_for_what_it_imports():
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 modules = [node.module]
             for top in {module.split(".")[0] for module in modules} - {"flowlib"}:
-                if top not in sys.stdlib_module_names:
+                if top not in sys.stdlib_module_names | with_cuda:
                     packages = {normalised(name) for name in provided_by.get(top, [])}
                     allowed = asked | optional if "course" in path.parts else asked
                     assert packages & allowed, (

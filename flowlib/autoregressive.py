@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
 
+from flowlib import fused
 from flowlib.bijection import Bijection, check_context, check_event, sum_event
 from flowlib.nets import Activation, MaskedMLP
 from flowlib.recording import Recordings, replayable
@@ -74,7 +76,9 @@ class MaskedAutoregressive(Bijection):
             return self._generate(z, context)
         # On a GPU the many small operations of the steps would wait for each other's launch.
         weights = tuple(tensor.data_ptr() for tensor in (*self.parameters(), *self.buffers()))
-        return RECORDINGS.run(self, weights, self._generate, z, context)
+        one_kernel = not fused.obstacle() and fused.applies(self, z)
+        solve = partial(fused.solve, self) if one_kernel else self._generate
+        return RECORDINGS.run(self, weights, solve, z, context)
 
     def _generate(self, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         # Inputs and outputs in the order of the steps; variables lie along dim 0 from here on.
@@ -176,6 +180,9 @@ class MaskedAutoregressive(Bijection):
         order = torch.tensor(net.order)
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("back", torch.argsort(order), persistent=False)
+        # For each layer, how many units have a degree below 0, 1, ..., D; they are sorted by it.
+        below = [torch.searchsorted(degree, torch.arange(net.dim + 1)) for degree in net.degrees]
+        self.register_buffer("starts", torch.stack(below).int(), persistent=False)
         by_step = (torch.arange(count)[:, None] * net.dim + order).split(variables, 1)
         self.register_buffer("rows", torch.cat([part.flatten() for part in by_step]), persistent=False)
 

@@ -12,7 +12,7 @@ here: a tensor left on the CPU, a plot of a tensor on the GPU, a generator of th
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -35,6 +35,7 @@ INDEXING = {
 }
 # Kernels of torch that compute shapes and touch no number: they make views of the empty storages.
 SHAPES_ONLY = torch._C.DispatchKey.Meta
+AS_STRIDED, SET = aten.as_strided.default, aten.set_.source_Storage_storage_offset
 
 
 def on_gpu(value) -> bool:
@@ -47,14 +48,16 @@ def shadow(tensor: Tensor) -> Tensor:
     values = torch.empty(0, dtype=tensor.dtype)
     storage = tensor.untyped_storage().shadow
     values.set_(storage, tensor.storage_offset(), tensor.shape, tensor.stride())
-    torch._C._set_conj(values, tensor.is_conj())  # torch notes that a tensor is to be read as conjugate
-    torch._C._set_neg(values, tensor.is_neg())
+    if tensor.is_conj() or tensor.is_neg():  # torch's notes that numbers are to be read in another way
+        torch._C._set_conj(values, tensor.is_conj())
+        torch._C._set_neg(values, tensor.is_neg())
     return values
 
 
 def from_shadow(values: Tensor, owners: dict[int, Tensor]) -> Tensor:
     """The tensor of the pretend device for a CPU tensor; a view of an owner if it shares its numbers."""
-    values = values.resolve_conj().resolve_neg()
+    if values.is_conj() or values.is_neg():
+        values = values.resolve_conj().resolve_neg()
     storage = values.untyped_storage()
     owner = owners.get(storage._cdata)
     if owner is None:
@@ -64,14 +67,13 @@ def from_shadow(values: Tensor, owners: dict[int, Tensor]) -> Tensor:
     if owner.dtype != values.dtype:  # the real part of complex numbers, say
         raise NotImplementedError("the pretend GPU cannot view numbers as another dtype")
     shape = values.shape, values.stride(), values.storage_offset()
-    return aten.as_strided.default._op_dk(SHAPES_ONLY, owner, *shape)
+    return AS_STRIDED._op_dk(SHAPES_ONLY, owner, *shape)
 
 
 def reshape(tensor: Tensor, values: Tensor) -> Tensor:
     """Give a tensor of the pretend device, in place, the shape, strides and offset of its shadow."""
     layout = values.storage_offset(), values.shape, values.stride()
-    set_ = aten.set_.source_Storage_storage_offset
-    return set_._op_dk(SHAPES_ONLY, tensor, tensor.untyped_storage(), *layout)
+    return SET._op_dk(SHAPES_ONLY, tensor, tensor.untyped_storage(), *layout)
 
 
 def each(value, function: Callable):
@@ -164,6 +166,23 @@ def local_scalar(tensor: Tensor):
     return shadow(tensor).item()
 
 
+def ready_made() -> Iterator:
+    """Operations for which torch has kernels for any device, which would go before `compute`.
+
+    Those of convolutions ask for a device that torch knows. The others make room first and then compute
+    into it, which takes twice as long.
+    """
+    yield from (aten.convolution.default, aten.convolution_backward.default)
+    key = "CompositeExplicitAutogradNonFunctional"
+    for name in torch._C._dispatch_get_registrations_for_dispatch_key(key):
+        space, _, name = name.partition("::")
+        packet, _, overload = name.partition(".")
+        if space == "aten":
+            operation = getattr(getattr(aten, packet), overload or "default")
+            if not operation._schema.is_mutable:
+                yield operation
+
+
 _kernels: list[torch.library.Library] = []  # kept alive: a library that dies takes its kernels along
 
 
@@ -183,8 +202,7 @@ def install() -> torch.device:
     some.impl("_local_scalar_dense", local_scalar, KEY)
     # Forward-mode differentiation uses zeros without memory, which no shadow can be.
     some.impl("_efficientzerotensor", zeros, KEY)
-    # Torch's own kernels for these ask for a device that it knows.
-    for operation in (aten.convolution.default, aten.convolution_backward.default):
+    for operation in ready_made():
         some.impl(operation, functools.partial(compute, operation), KEY)
     _kernels.extend([every, some])
     torch.Tensor.__deepcopy__ = deepcopy

@@ -162,7 +162,7 @@ class Cut:
 
 
 def fast_cut(batch: int, dim: int, widest: int) -> Cut:
-    units = min(max(triton.next_power_of_2(widest // dim), 2), 16)
+    units = min(max(triton.next_power_of_2(widest // dim), 2), 8)
     if widest <= 512:
         return Cut(1 if batch <= 2048 else 2, 1, units, 128)
     return Cut(1 if batch <= 256 else 4, 4, units, 512)

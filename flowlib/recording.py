@@ -177,6 +177,7 @@ class Repeater:
         self.function, self.trying = function, watched
         self.obstacle = ""
         self.recorded: Recorded | None = None
+        self.replays = False  # whether a recording was made
         self._calls = 0
         self._watches: list[Watch] = []
 
@@ -203,6 +204,9 @@ class Repeater:
         """
         if self.recorded is None:
             return self(*inputs)
+        self.recorded.raise_if_failed()
+        # Done with it: it may hold graphs of gradients, recorded on a stream of their own.
+        self.recorded = None
         changed = self._watches[-1].difference(self._watch(*inputs))
         if changed:
             raise RuntimeError(
@@ -228,6 +232,7 @@ class Repeater:
             self.obstacle, self.trying = f"while recording: {error}".strip().splitlines()[0], False
             self.function(*inputs)
         else:
+            self.replays = True
             self.recorded(*inputs)
 
 

@@ -480,7 +480,7 @@ def _train(
                     if patience is not None and strikes >= patience:
                         history.stopped_early = step < steps
                         break
-            history.recorded = step_with.recorded is not None
+            history.recorded = step_with.replays
         finally:
             # Also after an interruption: what was learned up to the best record stays.
             if best is not None:

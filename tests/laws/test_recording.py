@@ -191,7 +191,7 @@ def test_a_steady_function_is_recorded_at_its_fourth_call(without_gpu):
         repeat(torch.ones(3))
         assert (repeat.recorded is not None) == (number >= 4) and len(calls) == number
     repeat.check(torch.ones(3))
-    assert len(calls) == 7 and repeat.obstacle == ""
+    assert len(calls) == 7 and repeat.obstacle == "" and repeat.replays and repeat.recorded is None
 
 
 def test_a_weight_that_changes_with_python_is_noticed(without_gpu):

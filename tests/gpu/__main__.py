@@ -125,6 +125,7 @@ def judged(number: str, seconds: float, report: dict) -> Outcome:
     if report["seconds"] > LONG:
         note = f"LONGER THAN {LONG} s; {note}"
     lines = [f"FAILED {f['cell']}, line {f['line']}: {f['error']} | {f['code']}" for f in report["failures"]]
+    lines += [f"{cell} warns: {text}" for cell, text in report["warnings"].items()]
     for cell, found in report["differences"].items():
         lines += [f"{cell}: saved {d['saved']}, here {d['here']}   {d['line']}" for d in found]
     return Outcome(f"lesson {number}", not report["failures"], seconds, note, tuple(lines))

@@ -37,6 +37,7 @@ class Report:
     cells: dict[str, float] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     differences: dict[str, list[Difference]] = field(default_factory=dict)
+    warnings: dict[str, str] = field(default_factory=dict)
 
 
 def run_lesson(notebook: Path) -> Report:
@@ -46,10 +47,12 @@ def run_lesson(notebook: Path) -> Report:
     plt.show = lambda *args, **kwargs: plt.close("all")  # a figure is drawn when it is shown, not before
     for cell in read_cells(notebook):
         started = time.perf_counter()
-        printed, failure = run_and_print(cell, namespace)
+        printed, warned, failure = run_and_print(cell, namespace)
         report.cells[cell.id] = time.perf_counter() - started
         if failure:
             report.failures.append(failure)
+        if warned:
+            report.warnings[cell.id] = warned
         found = differences(cell.printed, printed)
         if found and not failure:
             report.differences[cell.id] = found
@@ -57,16 +60,17 @@ def run_lesson(notebook: Path) -> Report:
     return report
 
 
-def run_and_print(cell: Cell, namespace: dict) -> tuple[str, Failure | None]:
-    """Run a cell; the text that it printed, and what stopped it."""
-    with contextlib.redirect_stdout(io.StringIO()) as text:
+def run_and_print(cell: Cell, namespace: dict) -> tuple[str, str, Failure | None]:
+    """Run a cell; the text that it printed, what it wrote to stderr, and what stopped it."""
+    text, warned = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(warned):
         failure = run_cell(cell, namespace)
         if torch.cuda.is_available():
             torch.cuda.synchronize()  # what the cell began belongs to its time
-    print(f"-- {cell.id}\n{text.getvalue()}", end="", flush=True)
+    print(f"-- {cell.id}\n{text.getvalue()}{warned.getvalue()}", end="", flush=True)
     if failure:
         print(f"FAILED: {failure}", flush=True)
-    return text.getvalue(), failure
+    return text.getvalue(), warned.getvalue().strip(), failure
 
 
 def device_name() -> str:

@@ -129,7 +129,7 @@ def test_a_lesson_runs_as_a_script(tmp_path):
         "from pathlib import Path\nprint(Path.cwd().name)",
         "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nprint('nats 2.0')",
         "assert False, 'too bad'",
-        "print('after, 3.00')",
+        "import warnings\nwarnings.warn('slow')\nprint('after, 3.00')",
         outputs=["08_made_up\n", "nats 2.5\n", "", "after, 3.01\n"],
     )
     done = run_module("tests.gpu.lesson", str(path), "--out", str(tmp_path))
@@ -143,7 +143,8 @@ def test_a_lesson_runs_as_a_script(tmp_path):
 
     outcome = judged("08", 1.0, report)
     assert not outcome.ok and outcome.lines[0].startswith("FAILED c, line 1: AssertionError: too bad")
-    assert outcome.lines[1] == "b: saved 2.5, here 2.0   nats 2.0"
+    assert outcome.lines[1].startswith("d warns: <cell d>:2: UserWarning: slow")
+    assert outcome.lines[2] == "b: saved 2.5, here 2.0   nats 2.0"
     report["failures"], report["seconds"] = [], 121
     outcome = judged("08", 125.0, report)
     assert outcome.ok and outcome.note.startswith("LONGER THAN 120 s")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import hmac
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -436,6 +437,31 @@ def check_flow(
 
 
 # --- what a student may use ----------------------------------------------------------------
+
+_secret: str | None = None
+
+
+@contextmanager
+def hidden_seeds(secret: str) -> Iterator[None]:
+    """Let `hidden_seed` draw from a secret inside the block."""
+    global _secret
+    before, _secret = _secret, secret
+    try:
+        yield
+    finally:
+        _secret = before
+
+
+def hidden_seed(number: int) -> int:
+    """The seed of what a hidden test draws.
+
+    In a notebook it is `number` itself. At grading it is derived from `number` and the secret key of the
+    class, so that nobody can know beforehand on which numbers an answer will be tried.
+    """
+    if _secret is None:
+        return number
+    return int.from_bytes(hmac.digest(_secret.encode(), str(number).encode(), "sha256")[:4], "big") >> 1
+
 
 _sources: dict[str, str] | None = None
 

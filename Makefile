@@ -70,5 +70,9 @@ figures: .venv/all.stamp
 		echo "$(PYTHON) could not make a virtual environment."; \
 		echo "On Debian or Ubuntu: sudo apt install python3-venv. Then run make again."; exit 1; }
 
+# Gradebooks, marks and feedback lie in .results, which stays. Older versions kept them in .build.
 clean:
+	@kept=$$(find .build -name gradebook.db ! -path '.build/grade/*' 2>/dev/null); if [ -n "$$kept" ]; then \
+		echo "This would delete a gradebook: $$kept"; \
+		echo "Move what lies beside it to .results first, then run make clean again."; exit 1; fi
 	rm -rf .build .venv

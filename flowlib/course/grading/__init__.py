@@ -6,6 +6,6 @@ bridge      the grader's side of the wall; values is the language spoken across 
 trusted     runs a test cell against stand-ins; judge runs a whole submission
 worker      a process that judges one submission after another; workers runs many
 classes, journal, gradebook, run       a class in, a gradebook out
-feedback, report, similarity           what students and instructors read
+feedback, report, similarity           what students and instructors read; clean makes it harmless
 commands    flowcourse grade, check, regrade
 """

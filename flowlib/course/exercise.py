@@ -266,8 +266,8 @@ def public(source: str) -> str:
 # ---------------------------------------------------------------------------- running
 
 
-def run_task(exercise: Exercise, grade_id: str, source: str | None = None) -> list[Result]:
+def run_task(exercise: Exercise, grade_id: str, source: str | None = None, **how) -> list[Result]:
     """Try a source for one task against its tests; see `flowlib.course.grading.rehearsal`."""
     from flowlib.course.grading.rehearsal import rehearse
 
-    return rehearse(exercise, grade_id, source)
+    return rehearse(exercise, grade_id, source, **how)

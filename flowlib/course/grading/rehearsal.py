@@ -1,109 +1,113 @@
-"""Grading one answer in this very process: the same tests and the same bridge, without the walls.
+"""Trying one answer: the judge's own way, without walls.
 
-For code that we wrote ourselves, such as the answer files that test the tests. Values cross as
-bytes here too, so what a test can see of an answer is what it sees at grading.
+For code that we wrote ourselves, such as the answer files that test the tests. The released notebook
+runs as it does at grading, with the answer at its place and the other tasks untouched. What stands
+above a task runs once; every answer to it then goes on from a fork of that process.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import linecache
-from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any
+import copy
+import functools
+import hashlib
+import json
+import socket
+import tempfile
+import time
+from collections.abc import Collection
+from pathlib import Path
 
-import numpy as np
-import torch
+from flowlib.course.exercise import Exercise, Result
+from flowlib.course.grading import judge, preflight, workers
+from flowlib.course.grading.bridge import Box
+from flowlib.course.grading.preflight import Submission
+from flowlib.course.grading.sandbox import Limits
+from flowlib.course.grading.trusted import PASSED
+from flowlib.course.house import NOTEBOOK
+from flowlib.course.release import student_version
 
-from flowlib.course.exercise import Exercise, Result, defined_names
-from flowlib.course.grading import box, bridge, trusted, values
+KEY = "rehearsal"  # the class key, of no class
+MOST_KEPT = 8  # processes that wait for further answers
 
 
 def rehearse(
-    exercise: Exercise, grade_id: str, source: str | None = None, seconds: float = 30.0
+    exercise: Exercise,
+    grade_id: str,
+    source: str | None = None,
+    seconds: float = 30.0,
+    key: str = KEY,
+    tests: Collection[str] | None = None,
 ) -> list[Result]:
-    """Try a source for one task, after the reference answers to the tasks before it.
+    """Try a source for one task.
 
     Args:
         source: the cell's source; None takes the one that the exercise holds.
-        seconds: the limit of each test cell.
+        seconds: the limit of each cell and test.
+        key: the class key: with another one, tests that draw hidden numbers draw others.
+        tests: which tests of the task to run; by default all.
 
     Returns:
-        one Result for each test cell of the task. A source that does not even run fails all.
+        one Result for each test.
     """
     task = exercise.task(grade_id)
-    source = task.source if source is None else source
-    before = exercise.tasks[: exercise.tasks.index(task)]
-    sources = {other.grade_id: other.source for other in before} | {grade_id: source}
-    names = [name for text in (*sources.values(), task.source) for name in defined_names(text)]
-    with _unchanged():
-        namespace: dict[str, Any] = {"__name__": "__main__"}
-        for number, cell in enumerate([*exercise.setup, *(other.source for other in before)]):
-            _execute(cell, f"<before {number}>", namespace)
-        try:
-            _execute(source, f"<{grade_id}>", namespace)
-        except Exception as error:
-            said = f"{type(error).__name__}: {error}"
-            return [Result(test.grade_id, False, test.points, said) for test in task.tests]
-        results = []
-        for test in task.tests:
-            outcome = trusted.run_test(exercise, test, OpenBox(namespace), names, sources, seconds)
-            passed = outcome.status == trusted.PASSED
-            results.append(Result(test.grade_id, passed, test.points, outcome.message))
-        return results
+    names = [test.grade_id for test in task.tests if tests is None or test.grade_id in tests]
+    submission = fill(exercise, {grade_id: task.source if source is None else source})
+    where = [cell.grade_id for cell in submission.cells]
+    first, last = where.index(grade_id), where.index(task.tests[-1].grade_id)
+    limits = Limits(cell_seconds=seconds)
+    clock = judge.Clock(limits, time.monotonic() + limits.total_seconds)
+    box = _run_up_to(exercise, grade_id, first)
+    outcomes, _ = judge.run(exercise, submission, box.fork, clock, key, range(first, last + 1), names)
+    done = [(name, outcomes[name]) for name in names]
+    return [Result(name, o.status == PASSED, o.points, o.message) for name, o in done]
 
 
-class OpenBox(bridge.Box):
-    """A box without walls around a namespace of this process."""
-
-    def __init__(self, namespace: dict[str, Any]):
-        self.lost = None
-        self.saw_nan = ""
-        self._desk = _Desk(namespace)
-
-    def close(self) -> None:
-        pass
-
-    def _ask(self, do: str, seconds: float, **arguments: Any) -> Any:
-        arguments = _as_bytes_and_back(arguments)
-        try:
-            return _as_bytes_and_back(getattr(self._desk, f"do_{do}")(**arguments))
-        except Exception as error:
-            raise bridge._raised(box._describe(error), seconds) from error
+def fill(exercise: Exercise, sources: dict[str, str]) -> Submission:
+    """The released notebook with these sources in its cells, as the judge reads it."""
+    notebook = copy.deepcopy(_released(exercise.path, _fingerprint(exercise)))
+    for cell in notebook["cells"]:
+        grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id")
+        cell["source"] = sources.get(grade_id, cell["source"])
+    return preflight.repair(preflight.Collected({NOTEBOOK: json.dumps(notebook).encode()}), exercise)
 
 
-class _Desk(box.Notebook):
-    """The part of a student's notebook that answers calls."""
-
-    def __init__(self, namespace: dict[str, Any]):
-        self.shell = SimpleNamespace(user_ns=namespace)
-        self.objects = {}
-
-
-def _as_bytes_and_back(value: Any) -> Any:
-    message = values.pack(value)
-    header, _ = values._PREFIX.unpack(message[: values._PREFIX.size])
-    body = message[values._PREFIX.size :]
-    return values.unpack(body[:header], body[header:])
+def open_box() -> Box:
+    """An empty notebook in a process of its own, without walls."""
+    place = tempfile.TemporaryDirectory(prefix="flowcourse-")
+    folder = Path(place.name) / "submission"
+    folder.mkdir()
+    box = Box(_warm_process(), folder, Limits(), isolate=False)
+    box.place = place  # lives as long as the box
+    return box
 
 
-def _execute(source: str, name: str, namespace: dict) -> None:
-    linecache.cache[name] = (len(source), None, source.splitlines(True), name)  # for tracebacks
-    exec(compile(source, name, "exec"), namespace)
+@functools.lru_cache(maxsize=16)
+def _released(path: Path, fingerprint: str) -> dict:
+    return json.loads(student_version(path.resolve().parents[2], path.resolve().parent.name))
 
 
-@contextlib.contextmanager
-def _unchanged() -> Iterator[None]:
-    """Keep seeds, the default dtype and the screen as they are, whatever an answer does."""
-    import matplotlib.pyplot as plt
+def _fingerprint(exercise: Exercise) -> str:
+    return hashlib.sha256(json.dumps(exercise.notebook).encode()).hexdigest()
 
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        dtype, state = torch.get_default_dtype(), (torch.random.get_rng_state(), np.random.get_state())
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(dtype)
-            torch.random.set_rng_state(state[0])
-            np.random.set_state(state[1])
-            plt.close("all")
+
+@functools.cache
+def _warm_process() -> socket.socket:
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    workers.launch("box", [there])
+    return here
+
+
+_kept: dict[tuple, Box] = {}
+
+
+def _run_up_to(exercise: Exercise, grade_id: str, first: int) -> Box:
+    """A process in which all that stands above a task has run."""
+    name = exercise.path, _fingerprint(exercise), grade_id
+    if name not in _kept:
+        if len(_kept) == MOST_KEPT:
+            _kept.pop(next(iter(_kept))).close()
+        _kept[name] = open_box()
+        clock = judge.Clock(Limits(), time.monotonic() + Limits().total_seconds)
+        above = judge.Attempt(exercise, fill(exercise, {}), clock, KEY)
+        above.run(_kept[name], range(first))
+    return _kept[name]

@@ -31,7 +31,7 @@ EIGHT_PACKAGES = {
 # A file of flowlib imports only from files before it.
 ROOMS = [
     "bijection", "scalar", "linear", "planar", "nets", "coupling", "image", "autoregressive", "continuous",
-    "residual", "flow", "training", "data", "checks", "plots",
+    "residual", "flow", "training", "data", "sources", "lookups", "checks", "plots",
 ]  # fmt: skip
 README = (HOUSE / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (HOUSE / "Makefile").read_text(encoding="utf-8")

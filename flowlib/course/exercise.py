@@ -263,6 +263,26 @@ def public(source: str) -> str:
     return source.strip("\n")
 
 
+def given_code(exercise: Exercise) -> tuple[str, ...]:
+    """The code that students get: all cells but the tasks', and of those the parts with nothing to write."""
+    found = []
+    for cell in exercise.notebook["cells"]:
+        if cell["cell_type"] == "code":
+            source = text(cell)
+            solution = cell.get("metadata", {}).get("nbgrader", {}).get("solution")
+            found += _untouched(source) if solution else [public(source)]
+    return tuple(found)
+
+
+def _untouched(source: str) -> list[str]:
+    """The statements of a task's cell that are the same in the solution and in what is handed out."""
+    try:
+        whole = {ast.dump(node) for node in ast.parse(source).body}
+        return [ast.unparse(node) for node in ast.parse(public(source)).body if ast.dump(node) in whole]
+    except SyntaxError:  # only the gap makes it Python
+        return []
+
+
 # ---------------------------------------------------------------------------- running
 
 

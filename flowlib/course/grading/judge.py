@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flowlib.course.exercise import HIDDEN, Exercise, Task, TestCell, public
+from flowlib.course.exercise import HIDDEN, Exercise, Task, TestCell, given_code, public
 from flowlib.course.grading import preflight, trusted
 from flowlib.course.grading.bridge import Box, BoxLost
 from flowlib.course.grading.preflight import Cell, Submission
@@ -88,6 +88,7 @@ def judge(
     verdict.why = list(submission.flags)
     if any(o.status == trusted.TAMPERING for o in outcomes.values()) or first.tampering:
         verdict.why.append("its process sent replies that no notebook sends")
+    verdict.why += dict.fromkeys(doubt for outcome in outcomes.values() for doubt in outcome.doubts)
     if verdict.why:
         verdict.outcome = FLAGGED
     verdict.seconds = round(time.monotonic() - start, 3)
@@ -184,7 +185,7 @@ class Attempt:
             for test in task.tests
             if test.grade_id not in scored and (tests is None or test.grade_id in tests)
         }
-        self.code = submission.code()
+        self.code, self.released = submission.code(), given_code(exercise)
         self.outcomes: dict[str, Outcome] = {}  # of the tests that this attempt reached
         self.not_reached: dict[str, Outcome] = {}
         self.shown: list[dict] = []
@@ -264,8 +265,9 @@ class Attempt:
         else:
             above = self.submission.cells[:step]
             given = [cell.source for cell in above if cell.role == "locked" and cell.kind == "code"]
+            seconds, private = self.clock.cell(), self._private(step)
             outcome = trusted.run_test(
-                test, self.box, task.names, given, self.code, self.clock.cell(), self.key, self._private(step)
+                test, self.box, task.names, given, self.code, seconds, self.key, private, self.released
             )
             if outcome.undefined and not self.box.lost and task.grade_id in self.errors:
                 why = self.errors[task.grade_id]

@@ -10,7 +10,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +36,10 @@ class Outcome:
     message: str = ""
     seconds: float = 0.0
     undefined: bool = False  # it failed because a name did not exist
+    doubts: list[str] = field(default_factory=list)  # what a person should see before these points count
 
     def as_dict(self) -> dict:
-        return {key: value for key, value in asdict(self).items() if key != "undefined"}
+        return {key: value for key, value in asdict(self).items() if key not in ("undefined", "doubts")}
 
 
 class _OutOfTime(BaseException):
@@ -54,6 +55,7 @@ def run_test(
     seconds: float,
     key: str,
     private: bool = False,
+    released: tuple[str, ...] = (),
 ) -> Outcome:
     """Run one test cell with stand-ins for the student's names.
 
@@ -64,16 +66,20 @@ def run_test(
         seconds: the limit of the whole cell; a single call may take as long.
         key: the class key, from which hidden tests draw.
         private: the student's process has seen a hidden test, so none of its own words may be shown.
+        released: the code that students were given.
     """
     start = time.monotonic()
-    status, message, undefined = FAILED, "", False
+    status, message, undefined, doubts = FAILED, "", False, []
     try:
         with _quiet(), _time_limit(seconds), box.allow(seconds):
             namespace = {"__name__": "__main__"}
             for number, source in enumerate(given):
                 exec(compile(source, f"<given {number}>", "exec"), namespace)
             namespace.update(box.look(names, seconds))
-            with submitted_sources(sources), hidden_seeds(f"{key} {test.grade_id}"):
+            with (
+                submitted_sources(sources, released) as doubts,
+                hidden_seeds(f"{key} {test.grade_id}"),
+            ):
                 exec(compile(test.source, _filename(test), "exec"), namespace)
         status = PASSED
         if box.saw_nan:
@@ -91,7 +97,8 @@ def run_test(
         status = _REASONS[box.lost.reason]
         message = str(box.lost)
     score = test.points if status == PASSED else 0.0
-    return Outcome(status, score, test.points, message, round(time.monotonic() - start, 3), undefined)
+    seconds = round(time.monotonic() - start, 3)
+    return Outcome(status, score, test.points, message, seconds, undefined, doubts if score else [])
 
 
 def explain(error: BaseException, test: TestCell, saw_object: str = "", private: bool = False) -> str:

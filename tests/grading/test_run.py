@@ -178,11 +178,12 @@ def test_tables_for_nbgrader_canvas_and_moodle(klass):
     ours = rows("grades.csv")
     assert len(ours) == SMALL and {"student_id", "score", "max_score", "raw_score"} <= ours[0].keys()
     assert {row["max_score"] for row in ours} == {str(float(ALL + 2))}
-    canvas = rows("grades_canvas.csv")
+    assert rows(f"{LESSON}/grades.csv") == ours
+    canvas = rows(f"{LESSON}/grades_canvas.csv")
     assert canvas[0]["Student"] == "Points Possible" and canvas[0][LESSON] == str(ALL + 2)
     assert len(canvas) == SMALL + 1 and canvas[1]["SIS Login ID"] == "student0000"
-    assert len(rows("grades_moodle.csv")) == SMALL
-    report = (klass.root / "out" / "report.html").read_text()
+    assert len(rows(f"{LESSON}/grades_moodle.csv")) == SMALL
+    report = (klass.root / "out" / LESSON / "report.html").read_text()
     for words in ("Commonest mistakes", "SyntaxError", "Needs a person", "it is no JSON"):
         assert words in report
 

@@ -529,8 +529,8 @@ def check_source(
         if entry and use.unsure:
             doubts.append(f"{use.shown} may be {entry}, which the task forbids: `{use.line}`")
         elif entry:
-            what = f"{names[0] if len(names) == 1 else 'your code'} uses {use.shown}"
-            raise _broken("check_source", f"{what}, which this task does not allow: `{use.line}`", None)
+            fact = f"your code uses {use.shown}, which this task does not allow: `{use.line}`"
+            raise _broken("check_source", fact, None)
     for name in keeps:
         if _submission and not reading.kept(name):
             raise _broken(

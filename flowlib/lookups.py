@@ -82,7 +82,7 @@ def _dark(reading: Reading, node: ast.AST, scope: Scope, statement: Statement, e
         return "" if attribute[1] == "__class__" and (named or own) else attribute[1]
     if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
         held = {path for path in reading.resolve(node.value, scope) if isinstance(path, str)}
-        return f"the change of {min(held)}, which is not yours," if held else ""
+        return f"a change of {min(held).removeprefix('given.')}" if held else ""
     if attribute or isinstance(node, ast.Name):
         for path in reading.resolve(node, scope):
             if isinstance(path, str) and not path.startswith("given."):

@@ -524,7 +524,9 @@ class Reading:
             word = attribute[1] if unknown else ""
             unsure = own or (unknown and attribute[1] in self.own_attributes)
             if paths or word:
-                return [Use(ast.unparse(node)[:60], where, frozenset(paths), word, unsure)]
+                plain = re.fullmatch(r"[\w.]+", ast.unparse(node))
+                written = ast.unparse(node) if plain else f".{attribute[1]}"
+                return [Use(written, where, frozenset(paths), word, unsure)]
         if isinstance(getattr(node, "op", None), ast.MatMult):
             return [Use("@", where, frozenset(), "@")]
         if isinstance(node, ast.MatchClass):

@@ -38,6 +38,11 @@ class TestCell:
     source: str
     points: float
 
+    @property
+    def draws(self) -> bool:
+        """It tries answers on numbers that depend on the class."""
+        return "hidden_seed(" in self.source
+
 
 @dataclass(frozen=True)
 class Task:
@@ -286,8 +291,8 @@ def _untouched(source: str) -> list[str]:
 # ---------------------------------------------------------------------------- running
 
 
-def run_task(exercise: Exercise, grade_id: str, source: str | None = None, **how) -> list[Result]:
+def run_task(exercise: Exercise, grade_id: str, source: str | None = None) -> list[Result]:
     """Try a source for one task against its tests; see `flowlib.course.grading.rehearsal`."""
     from flowlib.course.grading.rehearsal import rehearse
 
-    return rehearse(exercise, grade_id, source, **how)
+    return rehearse(exercise, grade_id, source)

@@ -7,6 +7,7 @@ above a task runs once; every answer to it then goes on from a fork of that proc
 
 from __future__ import annotations
 
+import atexit
 import copy
 import functools
 import hashlib
@@ -14,15 +15,15 @@ import json
 import socket
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from flowlib.course.exercise import Exercise, Result
+from flowlib.course.exercise import Exercise, Result, Task
 from flowlib.course.grading import judge, preflight, workers
 from flowlib.course.grading.bridge import Box
 from flowlib.course.grading.preflight import Submission
 from flowlib.course.grading.sandbox import Limits
-from flowlib.course.grading.trusted import PASSED
+from flowlib.course.grading.trusted import PASSED, Outcome
 from flowlib.course.house import NOTEBOOK
 from flowlib.course.release import student_version
 
@@ -31,35 +32,61 @@ MOST_KEPT = 8  # processes that wait for further answers
 
 
 def rehearse(
-    exercise: Exercise,
-    grade_id: str,
-    source: str | None = None,
-    seconds: float = 30.0,
-    key: str = KEY,
-    tests: Collection[str] | None = None,
+    exercise: Exercise, grade_id: str, source: str | None = None, seconds: float = 30.0
 ) -> list[Result]:
     """Try a source for one task.
 
     Args:
         source: the cell's source; None takes the one that the exercise holds.
         seconds: the limit of each cell and test.
-        key: the class key: with another one, tests that draw hidden numbers draw others.
-        tests: which tests of the task to run; by default all.
 
     Returns:
         one Result for each test.
     """
     task = exercise.task(grade_id)
-    names = [test.grade_id for test in task.tests if tests is None or test.grade_id in tests]
     submission = fill(exercise, {grade_id: task.source if source is None else source})
+    start, _, end = _places(submission, task)
+    box = _run_up_to(exercise, grade_id, start)
+    clock = _clock(seconds)
+    outcomes, _ = judge.run(exercise, submission, box.fork, clock, KEY, range(start, end))
+    return _results(outcomes)
+
+
+def rehearse_draws(
+    exercise: Exercise, grade_id: str, source: str, keys: Iterable[str], tests: Collection[str]
+) -> list[dict[str, Result]]:
+    """Try a source on what other class keys draw; the cells run once, the tests once for each key.
+
+    Returns:
+        for each key the results of these tests; none if no test was reached.
+    """
+    task = exercise.task(grade_id)
+    submission = fill(exercise, {grade_id: source})
+    start, first_test, end = _places(submission, task)
+    results = []
+    with _run_up_to(exercise, grade_id, start).fork() as box:
+        judge.Attempt(exercise, submission, _clock(), KEY).run(box, range(start, first_test))
+        for key in keys if not box.lost else ():
+            cells = range(first_test, end)
+            outcomes, _ = judge.run(exercise, submission, box.fork, _clock(), key, cells, tests)
+            results.append({result.grade_id: result for result in _results(outcomes)})
+    return results
+
+
+def _places(submission: Submission, task: Task) -> tuple[int, int, int]:
+    """Where a task's cell stands, where its first test, and where what concerns it ends."""
     where = [cell.grade_id for cell in submission.cells]
-    first, last = where.index(grade_id), where.index(task.tests[-1].grade_id)
+    first, last = task.tests[0], task.tests[-1]
+    return where.index(task.grade_id), where.index(first.grade_id), where.index(last.grade_id) + 1
+
+
+def _clock(seconds: float = Limits.cell_seconds) -> judge.Clock:
     limits = Limits(cell_seconds=seconds)
-    clock = judge.Clock(limits, time.monotonic() + limits.total_seconds)
-    box = _run_up_to(exercise, grade_id, first)
-    outcomes, _ = judge.run(exercise, submission, box.fork, clock, key, range(first, last + 1), names)
-    done = [(name, outcomes[name]) for name in names]
-    return [Result(name, o.status == PASSED, o.points, o.message) for name, o in done]
+    return judge.Clock(limits, time.monotonic() + limits.total_seconds)
+
+
+def _results(outcomes: dict[str, Outcome]) -> list[Result]:
+    return [Result(name, o.status == PASSED, o.points, o.message) for name, o in outcomes.items()]
 
 
 def fill(exercise: Exercise, sources: dict[str, str]) -> Submission:
@@ -73,12 +100,8 @@ def fill(exercise: Exercise, sources: dict[str, str]) -> Submission:
 
 def open_box() -> Box:
     """An empty notebook in a process of its own, without walls."""
-    place = tempfile.TemporaryDirectory(prefix="flowcourse-")
-    folder = Path(place.name) / "submission"
-    folder.mkdir()
-    box = Box(_warm_process(), folder, Limits(), isolate=False)
-    box.place = place  # lives as long as the box
-    return box
+    zygote, folder = _warm_process()
+    return Box(zygote, folder, Limits(), isolate=False)
 
 
 @functools.lru_cache(maxsize=16)
@@ -91,10 +114,23 @@ def _fingerprint(exercise: Exercise) -> str:
 
 
 @functools.cache
-def _warm_process() -> socket.socket:
+def _warm_process() -> tuple[socket.socket, Path]:
+    """The warm process of this one's rehearsals, and an empty folder of submitted files."""
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    workers.launch("box", [there])
-    return here
+    process = workers.launch("box", [there])
+    place = tempfile.TemporaryDirectory(prefix="flowcourse-")
+    folder = Path(place.name) / "submission"
+    folder.mkdir()
+
+    def end() -> None:
+        here.close()
+        for box in _kept.values():
+            box.close()
+        process.wait()
+        place.cleanup()
+
+    atexit.register(end)
+    return here, folder
 
 
 _kept: dict[tuple, Box] = {}
@@ -107,7 +143,5 @@ def _run_up_to(exercise: Exercise, grade_id: str, first: int) -> Box:
         if len(_kept) == MOST_KEPT:
             _kept.pop(next(iter(_kept))).close()
         _kept[name] = open_box()
-        clock = judge.Clock(Limits(), time.monotonic() + Limits().total_seconds)
-        above = judge.Attempt(exercise, fill(exercise, {}), clock, KEY)
-        above.run(_kept[name], range(first))
+        judge.Attempt(exercise, fill(exercise, {}), _clock(), KEY).run(_kept[name], range(first))
     return _kept[name]

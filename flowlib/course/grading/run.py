@@ -105,6 +105,8 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
         work = exercises.read(plan.solution)
     except (FileNotFoundError, ValueError) as error:
         raise CourseError(f"The exercise cannot be read: {error}") from error
+    if plan.isolate:
+        _keep_out_of_sight(plan)
     if plan.isolate and not plan.cluster:  # on a cluster each worker's machine is asked
         sandbox.probe()
     readers = classes.read_class(plan.submitted, plan.assignment)
@@ -143,6 +145,21 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
     finally:
         pool.close()
         log.close()
+
+
+def _keep_out_of_sight(plan: Plan) -> None:
+    """Refuse to grade where a student's code could read what it must not see."""
+    for what, path in (
+        ("The solutions", plan.solution),
+        ("The submissions", plan.submitted),
+        ("The results", plan.out),
+    ):
+        if folder := sandbox.shown(path):
+            raise CourseError(
+                f"{what} ({path.resolve()}) lie inside {folder}, which students' code may read: it holds the "
+                "system or the Python that it runs on. Nothing was graded. Move the course elsewhere, or let "
+                "make give it an environment of its own."
+            )
 
 
 def look(plan: Plan) -> Run:

@@ -101,6 +101,13 @@ def _visible() -> list[Path]:
     return seen[1:]
 
 
+def shown(path: Path) -> Path | None:
+    """The folder of this machine that a student may read and in which `path` lies, if there is one."""
+    path = path.resolve()
+    system = [Path("/usr"), *(Path(f"/{name}").resolve() for name in ("bin", "sbin", "lib", "lib64"))]
+    return next((folder for folder in [*system, *_visible()] if path.is_relative_to(folder)), None)
+
+
 class Holder:
     """bubblewrap around a sleeping program: it keeps the namespaces until `close`."""
 

@@ -1,12 +1,15 @@
 # The commands of the course. The first one you run sets up .venv; that takes a few minutes, once.
 #
 #   make lab      open lesson 1 in JupyterLab
+#   make repeat   run a lesson again and compare every output with what was saved (L=03: lesson 3)
+# instructors:
 #   make grade    grade a sample class and print the table of marks
 #   make test     run every check (make test-lesson L=03 for one lesson)
 #   make bench    measure flowlib against its peers
 #   make soak     the checks that take long
 #   make site     build the course as web pages
 #   make figures  draw the pictures and animations of assets/figures again
+# end instructors
 #   make doctor   say what is missing on this machine, and how to mend it
 
 SHELL := /bin/sh
@@ -17,18 +20,24 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
 L ?= 01
 
-.PHONY: help lab grade test test-lesson bench soak site figures doctor clean
+.PHONY: help lab repeat doctor clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
 lab: .venv/course.stamp
 	@$(BIN)/flowcourse lab
 
-grade: .venv/course.stamp
-	@$(BIN)/flowcourse sample-class 01
-
 doctor: .venv/course.stamp
 	@$(BIN)/flowcourse doctor
+
+repeat: .venv/course.stamp
+	@$(BIN)/python -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=120 -W default \
+		--nbval-sanitize-with=assets/nbval.cfg lessons/$(L)_*/lesson.ipynb
+
+# instructors:
+.PHONY: grade test test-lesson bench soak site figures
+grade: .venv/course.stamp
+	@$(BIN)/flowcourse sample-class 01
 
 test: .venv/all.stamp
 	@$(BIN)/python -m tests.run
@@ -48,16 +57,19 @@ site: .venv/all.stamp
 figures: .venv/all.stamp
 	@for script in assets/figures/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
+# end instructors
 # A stamp older than these files means that the environment must be brought up to date.
 .venv/course.stamp: pyproject.toml constraints.txt | .venv
 	@echo "Installing the course into .venv (a few minutes the first time) ..."
 	@$(PIP) -e '.[course]'
 	@touch $@
 
+# instructors:
 .venv/all.stamp: .venv/course.stamp
 	@echo "Installing what the checks need into .venv ..."
 	@$(PIP) -e '.[course,cluster,bench,dev,site]'
 	@touch $@
+# end instructors
 
 .venv:
 	@if [ -z "$(PYTHON)" ]; then \
@@ -70,9 +82,10 @@ figures: .venv/all.stamp
 		echo "$(PYTHON) could not make a virtual environment."; \
 		echo "On Debian or Ubuntu: sudo apt install python3-venv. Then run make again."; exit 1; }
 
-# Gradebooks, marks and feedback lie in .results, which stays. Older versions kept them in .build.
 clean:
+# instructors: gradebooks, marks and feedback lie in .results, which stays; older versions kept them in .build
 	@kept=$$(find .build -name gradebook.db ! -path '.build/grade/*' 2>/dev/null); if [ -n "$$kept" ]; then \
 		echo "This would delete a gradebook: $$kept"; \
 		echo "Move what lies beside it to .results first, then run make clean again."; exit 1; fi
+# end instructors
 	rm -rf .build .venv

@@ -58,7 +58,7 @@ def nbval(lesson: str = "") -> Stage:
     paths = [str(p.relative_to(HOUSE)) for p in found if p.name in ("lesson.ipynb", "demo.ipynb")]
     # Warnings inside a notebook show in its outputs, which are compared; those of the runner are not ours.
     arguments = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", "-W", "default", *PARALLEL]
-    arguments += [f"--nbval-sanitize-with={HOUSE / 'tests/notebooks/sanitize.cfg'}"]
+    arguments += [f"--nbval-sanitize-with={HOUSE / 'assets/nbval.cfg'}"]
     return pytest("lessons", paths, *arguments)
 
 

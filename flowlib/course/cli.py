@@ -7,6 +7,7 @@ typed wrongly; 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -71,6 +72,35 @@ def release(
         )
     if advice:
         raise CourseError("\n".join(advice))
+
+
+@app.command("student-edition")
+def student_edition(
+    out: Annotated[Path, typer.Argument(help="A new folder, or a zip file: a name that ends in .zip.")],
+    git: Annotated[
+        bool, typer.Option("--git", help="As a git repository with a history of its own, or its next commit.")
+    ] = False,
+):
+    """Write what students get: the course without solutions, hidden tests and marking guides."""
+    from flowlib.course import edition as work
+
+    root = instructors_root()
+    with console.status("Making the students' edition, and searching it ..."):
+        edition = work.make(root)
+    if edition.shared:
+        console.print("These lines of solutions stand in a lesson or in flowlib too, so they are no secrets:")
+        for line, where in edition.shared.items():
+            console.print(f"  {line}\n    ({where})", markup=False)
+    if git:
+        changed = work.write_repository(edition, out, root)
+        console.print(f"{out} is the students' repository." if changed else f"{out} is up to date.")
+        console.print(f"To publish it: git -C {out} push (once: git -C {out} remote add origin ADDRESS)")
+    else:
+        work.write(edition, out, root)
+        console.print(f"{out} is the students' edition.")
+    console.print(
+        f"{len(edition.files)} files; none holds a line of the {edition.secrets} that only instructors may see."
+    )
 
 
 @app.command()

@@ -98,9 +98,7 @@ def student_edition(
     else:
         work.write(edition, out, root)
         console.print(f"{out} is the students' edition.")
-    console.print(
-        f"{len(edition.files)} files; none holds a line of the {edition.secrets} that only instructors may see."
-    )
+    console.print(f"{len(edition.files)} files, and none of the {edition.secrets} lines for instructors only.")
 
 
 @app.command()

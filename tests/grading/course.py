@@ -24,7 +24,7 @@ LESSON = "01_small"
 SETUP = "import math\n\nimport torch\n\nfrom flowlib import checks\n\ntorch.manual_seed(0)"
 GIVEN = """\
 def standard_normal(z):
-    return -0.5 * z**2 - 0.5 * math.log(2 * math.pi)"""  # above task 3
+    return -(z**2 + math.log(2 * math.pi)) / 2"""  # above task 3
 TASKS = {
     "task1": '''\
 def affine(z, a, b):

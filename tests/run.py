@@ -68,7 +68,7 @@ def everything() -> list[Stage]:
         ruff("ruff format", "format", "--check", "--quiet", paths=["."]),
         pytest("house", ["tests/test_house.py", "tests/test_cli.py"], *PARALLEL),
         pytest("laws", ["tests/laws"], "-n", "2"),
-        pytest("exercises", ["tests/notebooks"], UNTIMED, *PARALLEL),
+        pytest("exercises", ["tests/notebooks"], UNTIMED, "-n", "2"),
         nbval(),
         pytest("budgets", ["tests/notebooks/test_time.py"]),
         pytest("grading", ["tests/grading"]),
@@ -88,7 +88,7 @@ def one_lesson(number: str) -> list[Stage]:
         ruff("ruff check", "check", "--quiet", paths=paths),
         ruff("ruff format", "format", "--check", "--quiet", paths=paths),
         # Tests of the notebooks are named 03_planar_flows, those of the answers 03-right_task1.
-        pytest("exercises", ["tests/notebooks"], UNTIMED, "-k", f"{lesson[:3]} or {lesson[:2]}-", *PARALLEL),
+        pytest("exercises", ["tests/notebooks"], UNTIMED, "-k", f"{lesson[:3]} or {lesson[:2]}-", "-n", "2"),
         nbval(lesson),
         pytest("budgets", ["tests/notebooks/test_time.py"], "-k", lesson[:3]),
     ]

@@ -7,6 +7,7 @@ import functools
 import pytest
 
 from flowlib.course import exercise
+from flowlib.course.grading.rehearsal import rehearse_draws
 from flowlib.course.release import releasable
 from tests.conftest import HOUSE
 
@@ -27,6 +28,7 @@ CODING = [(lesson, task.grade_id) for lesson in LESSONS for task in solution(les
 ANSWERS = [
     pytest.param(lesson, a, id=f"{lesson[:2]}-{a.name}") for lesson in LESSONS for a in answers(lesson)
 ]
+TRAINING = {("01_change_of_variables", "task4"), ("03_planar_flows", "task5")}  # tests that take seconds
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -50,6 +52,7 @@ def test_answer_is_judged_rightly(lesson, answer):
     failed = {result.grade_id: result.message for result in results if not result.passed}
     if answer.right:
         assert not failed, f"{answer.path.name} is right ({answer.why}) and loses points"
+        judge_on_other_draws(lesson, answer, 1 if (lesson, answer.task) in TRAINING else 2)
         return
     assert failed, f"{answer.path.name} is wrong ({answer.why}) and earns everything"
     assert answer.caught_by in failed, (
@@ -57,6 +60,28 @@ def test_answer_is_judged_rightly(lesson, answer):
     )
     message = failed[answer.caught_by]
     assert answer.says.lower() in message.lower(), f"the message must say {answer.says!r}; it says: {message}"
+    judge_on_other_draws(lesson, answer, 1 if (lesson, answer.task) in TRAINING else 2)
+
+
+def judge_on_other_draws(lesson, answer, count):
+    """No class is luckier than another: right stays right and wrong stays wrong on other hidden numbers."""
+    work = solution(lesson)
+    draws = {test.grade_id for test in work.task(answer.task).tests if test.draws}
+    if not answer.right:
+        draws &= {answer.caught_by}
+    if draws:
+        keys = [f"class {number}" for number in range(count)]
+        for key, results in zip(
+            keys, rehearse_draws(work, answer.task, answer.source, keys, draws), strict=False
+        ):
+            unfair = [result for result in results.values() if result.passed != answer.right]
+            assert not unfair, f"{answer.path.name}, on what {key} draws: {unfair}"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("lesson", "answer"), ANSWERS)
+def test_answer_is_judged_rightly_in_many_classes(lesson, answer):
+    judge_on_other_draws(lesson, answer, 5 if (lesson, answer.task) in TRAINING else 20)
 
 
 @pytest.mark.parametrize(("lesson", "task"), CODING)

@@ -98,7 +98,9 @@ def student_edition(
     else:
         work.write(edition, out, root)
         console.print(f"{out} is the students' edition.")
-    console.print(f"{len(edition.files)} files, and none of the {edition.secrets} lines for instructors only.")
+    console.print(
+        f"{len(edition.files)} files, and none of the {edition.secrets} lines for instructors only."
+    )
 
 
 @app.command()

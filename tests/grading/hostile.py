@@ -396,6 +396,52 @@ def affine(z, a, b):
 """,
 )
 
+OWN_LIMIT = "class TimeLimit(KeyboardInterrupt): pass\n"
+answer(
+    "own_time_limit",
+    "raises a type of the name by which the box stops a cell, to be given further attempts",
+    earned=5.0,
+    task1=OWN_LIMIT + "raise TimeLimit('the time limit was reached')",
+    task2=OWN_LIMIT + "def normal_log_prob(z):\n    raise TimeLimit('the time limit was reached')",
+    task3="import os, signal\ndef log_prob(x, a, b):\n    os.kill(os.getpid(), signal.SIGINT)\n    return x",
+)
+SEARCH = """
+import re
+found = [text for text in In if "BEGIN " + "SOLUTION" in text]
+with open("/proc/self/mem", "rb", 0) as memory:
+    for line in open("/proc/self/maps"):
+        start, end = (int(number, 16) for number in line.split()[0].split("-"))
+        try:
+            memory.seek(start)
+            content = memory.read(min(end - start, 2**27))
+        except (OSError, ValueError, OverflowError):
+            continue
+        # A reference answer between its markers; this very text does not match.
+        found += re.findall(rb"BEGIN " rb"SOLUTION\\s+return [a-z]", content)
+"""
+
+
+@attack("buys a second attempt by a crash, and searches its memory and history for reference answers", 5.0)
+def reference_in_memory(klass, student):
+    notebook = klass.notebook(**EMPTY | {"task4": klass.right["task4"] + "\nif found:\n    Fit = None\n"})
+    notebook = before(notebook, "task4", "import os\nos._exit(0)")
+    klass.hand_in(student, before(notebook, "task4", SEARCH))
+
+
+@attack("keeps the inputs of a hidden test, and shows them wherever it can", earned=8.0)
+def shows_inputs_later(klass, student):
+    task1 = """
+seen = []
+def affine(z, a, b):
+    seen.append((a, z.tolist()))
+    return a * z + b, torch.full_like(z, math.log(abs(a)))
+"""
+    task2 = "def normal_log_prob(z):\n    raise ValueError(f'STOLEN {seen}')"
+    task3 = "raise type('STOLEN' + str(seen), (Exception,), {})('STOLEN' + str(seen))"
+    notebook = klass.right_notebook(task1=task1, task2=task2, task3=task3)
+    klass.hand_in(student, before(notebook, "task4", "print('STOLEN', seen)\nseen, 'STOLEN'"))
+
+
 # ---------------------------------------------------------------------------- files in the submission
 
 

@@ -258,7 +258,8 @@ def crashes_in_scratch_cells(klass, student):
 
 @case(earned=ALL - 2)
 def crash_on_an_input_of_one_test(klass, student):
-    source = klass.right["task3"].replace("    return", "    if a < 0:\n        import os; os.abort()\n    return")
+    crash = "    if a < 0:\n        import os; os.abort()\n    return"
+    source = klass.right["task3"].replace("    return", crash)
     return klass.right_notebook(task3=source)
 
 

@@ -362,7 +362,7 @@ class Reading:
         nodes = [node for statement in self.statements for node in ast.walk(statement.node)]
         classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
         self.own_attributes = {name for node in classes for name in _attributes_of(node)}
-        self._resolving: set[int] = set()
+        self._resolved: dict[int, set] = {}
 
     def binds(self, name: str) -> bool:
         """Whether some cell defines a name."""
@@ -379,6 +379,10 @@ class Reading:
     def uses(self, names: Collection[str]) -> list[Use]:
         """All that the definitions of these names use, directly or by way of other names."""
         found = []
+        for name in names:
+            for statement, meaning in self._bound.get(name, ()):
+                if isinstance(meaning, str):  # it is itself a thing of a library
+                    found.append(Use(name, statement.line(statement.node), frozenset([meaning])))
         for statement, piece in self._reached(names):
             for node, scope in self.walk(piece, Scope(None, statement)):
                 found += self._uses_at(node, scope, statement)
@@ -491,10 +495,11 @@ class Reading:
             for meaning, where in self._meanings(node.id, scope):
                 if isinstance(meaning, str | ast.ClassDef | None):
                     found.add(meaning)
-                elif isinstance(meaning, ast.expr) and id(meaning) not in self._resolving:
-                    self._resolving.add(id(meaning))
-                    found |= self.resolve(meaning, where)
-                    self._resolving.discard(id(meaning))
+                elif isinstance(meaning, ast.expr):
+                    if id(meaning) not in self._resolved:
+                        self._resolved[id(meaning)] = set()  # for names that mean each other
+                        self._resolved[id(meaning)] = self.resolve(meaning, where)
+                    found |= self._resolved[id(meaning)]
                 else:
                     found.add(None)
             return found or {None}

@@ -101,7 +101,10 @@ def fill(exercise: Exercise, sources: dict[str, str]) -> Submission:
 def open_box() -> Box:
     """An empty notebook in a process of its own, without walls."""
     zygote, folder = _warm_process()
-    return Box(zygote, folder, Limits(), isolate=False)
+    box = Box(zygote, folder, Limits(), isolate=False)
+    # Nobody looks at the figures of a rehearsal, and turning them into pictures takes most of its time.
+    box.run("%config InlineBackend.figure_formats = set()", Limits.cell_seconds)
+    return box
 
 
 @functools.lru_cache(maxsize=16)

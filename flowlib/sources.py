@@ -110,6 +110,7 @@ def _names_of_flowlib() -> frozenset[str]:
     return frozenset(name for name in names if any(_home(f"{h}.{name}") == f"{h}.{name}" for h in homes))
 
 
+@functools.lru_cache(maxsize=4096)
 def _is(path: str, entry: str) -> bool:
     """Whether the object at a path is what an entry forbids, or lies in it, or derives from it."""
     if path.startswith("given."):
@@ -327,6 +328,18 @@ def as_attribute(node: ast.AST | None) -> tuple[ast.expr, str] | None:
     return None
 
 
+@functools.lru_cache(maxsize=16)
+def _given(released: tuple[str, ...]) -> tuple[dict[str, list[str]], set[str]]:
+    """What the names of the release mean, and its statements."""
+    given = [pair for source in released for pair in _parse(source) or ()]
+    paths: dict[str, list[str]] = {}
+    for node, text in given:
+        for name, meaning in Statement(node, text, "", 0).meanings:
+            path = meaning if isinstance(meaning, str) else f"given.{name}"
+            paths.setdefault(name, []).append(path)
+    return paths, {ast.dump(node) for node, _ in given}
+
+
 # --- reading -------------------------------------------------------------------------------
 
 
@@ -340,20 +353,14 @@ class Reading:
     """
 
     def __init__(self, cells: Mapping[str, str], released: Iterable[str] = ()):
-        given = [pair for source in released for pair in _parse(source) or ()]
-        self.given: dict[str, list[str]] = {}
-        for node, text in given:
-            for name, meaning in Statement(node, text, "", 0).meanings:
-                path = meaning if isinstance(meaning, str) else f"given.{name}"
-                self.given.setdefault(name, []).append(path)
-        self._as_given = {ast.dump(node) for node, _ in given}
+        self.given, as_given = _given(tuple(released))
         parsed = {name: _parse(source) for name, source in cells.items()}
         self.unread = [name for name, pairs in parsed.items() if pairs is None]
         self.statements = [
             Statement(node, text, name, number)
             for name, pairs in parsed.items()
             for number, (node, text) in enumerate(pairs or ())
-            if ast.dump(node) not in self._as_given
+            if ast.dump(node) not in as_given
         ]
         self._bound: dict[str, list[tuple[Statement, object]]] = {}
         for statement in self.statements:

@@ -269,7 +269,7 @@ class Attempt:
             outcome = trusted.run_test(
                 test, self.box, task.names, given, self.code, seconds, self.key, private, self.released
             )
-            if outcome.undefined and not self.box.lost and task.grade_id in self.errors:
-                why = self.errors[task.grade_id]
-                outcome.message = f"the cell of {task.grade_id} did not run to its end: {why}"
+            if outcome.status == trusted.FAILED and task.grade_id in self.errors:
+                why = f"the cell of {task.grade_id} did not run to its end: {self.errors[task.grade_id]}"
+                outcome.message = why if outcome.undefined else f"{why}. Then: {outcome.message}"
         self.outcomes[test.grade_id] = outcome

@@ -35,7 +35,7 @@ def affine(z, a, b):
 ''',
     "task2": '''\
 def normal_log_prob(z):
-    """log N(z; 0, 1), of the shape of z."""
+    """log N(z; 0, 1), of the shape of z. Not by torch.distributions or scipy.stats."""
     ### BEGIN SOLUTION
     return -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
     ### END SOLUTION
@@ -92,6 +92,7 @@ assert torch.allclose(log_det, torch.full((5,), math.log(3.25))), "the sign or t
     "task2_test": (
         4,
         """\
+checks.check_source("normal_log_prob", forbids=("torch.distributions", "scipy.stats"))
 z = torch.tensor([0.0, 1.0])
 assert torch.allclose(normal_log_prob(z), torch.tensor([-0.9189, -1.4189]), atol=1e-3), "log N(0) is -0.919"
 ### BEGIN HIDDEN TESTS

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flowlib.course.exercise import HIDDEN, Exercise, Task, TestCell, given_code, public
-from flowlib.course.grading import preflight, trusted
+from flowlib.course.grading import preflight, similarity, trusted
 from flowlib.course.grading.bridge import Box, BoxLost
 from flowlib.course.grading.preflight import Cell, Submission
 from flowlib.course.grading.sandbox import Limits
@@ -89,6 +89,7 @@ def judge(
     if any(o.status == trusted.TAMPERING for o in outcomes.values()) or first.tampering:
         verdict.why.append("its process sent replies that no notebook sends")
     verdict.why += dict.fromkeys(doubt for outcome in outcomes.values() for doubt in outcome.doubts)
+    verdict.why += similarity.from_flowlib(first.code, exercise)
     if verdict.why:
         verdict.outcome = FLAGGED
     verdict.seconds = round(time.monotonic() - start, 3)

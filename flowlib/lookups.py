@@ -78,7 +78,7 @@ def _dark(reading: Reading, node: ast.AST, scope: Scope, statement: Statement, e
     attribute = as_attribute(node)
     if attribute and attribute[1].startswith("__") and attribute[1] not in HABITS:
         named = isinstance(above, ast.Compare) or getattr(above, "attr", "") in ("__name__", "__qualname__")
-        own = any(isinstance(value, ast.ClassDef) for value in reading.resolve(attribute[0], scope))
+        own = all(isinstance(value, ast.ClassDef) for value in reading.resolve(attribute[0], scope))
         return "" if attribute[1] == "__class__" and (named or own) else attribute[1]
     if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
         held = {path for path in reading.resolve(node.value, scope) if isinstance(path, str)}
@@ -105,7 +105,7 @@ def _habit(reading: Reading, node: ast.Name, scope: Scope, statement: Statement,
         return as_attribute(call) is not None
     if node.id == "type" and len(call.args) == 1:
         named = isinstance(around, ast.Compare) or getattr(around, "attr", "") in ("__name__", "__qualname__")
-        own = any(isinstance(value, ast.ClassDef) for value in reading.resolve(call.args[0], scope))
+        own = all(isinstance(value, ast.ClassDef) for value in reading.resolve(call.args[0], scope))
         return named or own
     if node.id == "globals":
         return elsewhere and isinstance(around, ast.Subscript) and isinstance(around.ctx, ast.Load)

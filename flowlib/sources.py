@@ -182,7 +182,7 @@ def _parse(source: str) -> tuple[tuple[ast.stmt, str], ...] | None:
 
 
 def is_magic(node: ast.AST) -> bool:
-    """get_ipython().run_lineis_magic("time", ...), as a line %time is read."""
+    """get_ipython().run_line_magic("time", ...), as a line %time is read."""
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -293,6 +293,9 @@ class Statement:
         declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
         self.meanings = [*_bindings(list(_same_scope(self.node))), *((name, None) for name in declared)]
         self.binds = {name for name, _ in self.meanings}
+        # Bound for certain where the statement has run: not under an if, in a function, after an `and`.
+        self.certain = {t.id for t in getattr(self.node, "targets", ()) if isinstance(t, ast.Name)}
+        self.certain |= {self.node.name} if isinstance(self.node, _DEFINITIONS) else set()
         targets = [n for n in nodes if isinstance(n, ast.Attribute | ast.Subscript)]
         self.stores = {_root(node) for node in targets if not isinstance(node.ctx, ast.Load)} - {""}
         self._above = {id(child): node for node in nodes for child in ast.iter_child_nodes(node)}
@@ -426,8 +429,11 @@ class Reading:
                 yield s, s.node
             for call in s.calls if is_data else ():
                 handed = [*call.args, *(keyword.value for keyword in call.keywords)]
-                handed += [call.func.value] if isinstance(call.func, ast.Attribute) else []
-                if any(_root(one) == name for one in handed):
+                receiver = getattr(call.func, "value", call.func)
+                called = isinstance(call.func, ast.Attribute) and not isinstance(receiver, ast.Call)
+                if any(getattr(one, "id", "") == name for one in handed) or (
+                    called and _root(receiver) == name
+                ):
                     yield s, call
 
     def _free_names(self, piece: ast.AST, statement: Statement) -> Iterator[str]:
@@ -438,6 +444,7 @@ class Reading:
     # What names mean.
 
     def walk(self, node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]:
+        """A node and all below it, each with the scope in which its names are looked up."""
         yield node, scope
         outside, inside = _split(node)
         for child in outside:
@@ -486,11 +493,11 @@ class Reading:
     def _meanings(self, name: str, scope: Scope) -> list[tuple[object, Scope]]:
         """All that a name may mean at a place: any cell may have bound it, the release's or the student's."""
         meanings, outside = self._local(name, scope)
-        at, sure = scope.at, False  # sure: bound for certain, above this place in its own cell
+        at, sure = scope.at, False  # sure: bound above this place in its own cell
         for statement, meaning in self._bound.get(name, ()) if outside else ():
             meanings.append((meaning, Scope(None, statement)))
             above = statement.cell == at.cell and statement.number < at.number
-            sure |= above and isinstance(statement.node, ast.Assign | _DEFINITIONS)
+            sure |= above and name in statement.certain
         if outside and not sure:
             meanings += [(path, scope) for path in self.given.get(name, ())]
         return meanings

@@ -93,6 +93,10 @@ ALLOWED = {
         "x = torch.eye(2)\nprint(f(x) - torch.linalg.inv(x), Linear(2))",
         "def reference(A): return torch.linalg.inv(A)",
     ],
+    "a comparison": [
+        "model = [3]\ndef f(x): return model[0]",
+        "print(Linear(2)(model[0]).mean(), f(model[0]).mean(), model.copy())",
+    ],
     "data and plots": ["def f(n): return data.banana(n), plots.X_COLOR, checks.check_inverse"],
     "habits": [
         "class M(nn.Module):\n"
@@ -118,6 +122,9 @@ DARK = {
     "__dict__": ["def f(A): return torch.__dict__['det'](A)"],
     "__class__": ["def f(A): return A.__class__(A)"],
     "type": ["def f(A): return type(A)(A)"],
+    "type of one's own or another": ["class L: pass\nx = L()\nx = Ellipsis\nf = type(x)(1)"],
+    "a name bound by chance": ["x = False and (Linear := 1)\ndef f(z): return Linear(z)"],
+    "a name bound in a function": ["def g():\n    global Linear\n    Linear = 1\ndef f(z): return Linear(z)"],
     "pickle": ["import pickle\nf = pickle.loads"],
     "ctypes": ["from ctypes import cast as f"],
     "base64": ["import base64\nf = base64.b64decode"],

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.grading.course import ALL, Class, make_course
+from tests.grading.course import ALL, LESSON, Class, make_course
 from tests.grading.hostile import ATTACKS
 from tests.grading.run import FAST, entries, executed, feedback, grade, points
 
@@ -143,7 +143,8 @@ class Tags(HTMLParser):
 
 
 def test_feedback_holds_nothing_that_acts(graded):
-    for page in [*(graded.root / "out").glob("feedback/*/*/*.html"), graded.root / "out" / "report.html"]:
+    out = graded.root / "out"
+    for page in [*out.glob("feedback/*/*/*.html"), out / LESSON / "report.html"]:
         tags = Tags()
         content = page.read_text()
         tags.feed(content)

@@ -42,6 +42,10 @@ NoSandbox = Annotated[
 Times = Annotated[
     Path | None, typer.Option(help="When each handed in: a table student,time (ISO 8601, UTC).")
 ]
+ClassKey = Annotated[
+    str | None,
+    typer.Option(help="What hidden tests draw from. Default: that of the last run, or a new one."),
+]
 CellSeconds = Annotated[float, typer.Option(min=1, help="Time limit of a cell and of a test.")]
 TotalSeconds = Annotated[float, typer.Option(min=1, help="Time limit of a submission.")]
 Memory = Annotated[int, typer.Option(min=512, help="Memory limit of a submission, in MB.")]
@@ -60,13 +64,25 @@ def grade(
     cell_seconds: CellSeconds = 30.0,
     total_seconds: TotalSeconds = 300.0,
     memory: Memory = 3072,
+    class_key: ClassKey = None,
 ):
     """Grade a class. Interrupted, the same command goes on where it stopped.
 
     Results add up: those who hand in late, in a zip of their own, join the others.
     """
     plan = make_plan(
-        lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory
+        lesson,
+        submitted,
+        out,
+        db,
+        workers,
+        cluster,
+        no_sandbox,
+        times,
+        cell_seconds,
+        total_seconds,
+        memory,
+        class_key,
     )
     show(grade_with_progress(plan))
 
@@ -84,13 +100,25 @@ def regrade(
     cell_seconds: CellSeconds = 30.0,
     total_seconds: TotalSeconds = 300.0,
     memory: Memory = 3072,
+    class_key: ClassKey = None,
 ):
     """Grade everything again; say who changed, by how much and why."""
     from flowlib.course.grading import journal
     from flowlib.course.grading.run import changes
 
     plan = make_plan(
-        lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory
+        lesson,
+        submitted,
+        out,
+        db,
+        workers,
+        cluster,
+        no_sandbox,
+        times,
+        cell_seconds,
+        total_seconds,
+        memory,
+        class_key,
     )
     if not plan.journal.exists():
         raise CourseError(
@@ -193,7 +221,18 @@ def check(
 
 
 def make_plan(
-    lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory
+    lesson,
+    submitted,
+    out,
+    db,
+    workers,
+    cluster,
+    no_sandbox,
+    times,
+    cell_seconds,
+    total_seconds,
+    memory,
+    class_key,
 ):
     """The plan that the options of a command describe."""
     from flowlib.course.grading.sandbox import Limits
@@ -207,6 +246,7 @@ def make_plan(
         cluster=cluster,
         isolate=not no_sandbox,
         times=times,
+        key=class_key,
         limits=Limits(cell_seconds=cell_seconds, total_seconds=total_seconds, memory_mb=memory),
     )
 

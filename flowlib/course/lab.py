@@ -14,6 +14,7 @@ import urllib.request
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
 from flowlib.course.house import NOTEBOOK, CourseError
 
@@ -55,7 +56,9 @@ def formgrader(
     where = {"FLOWCOURSE_RESULTS": str(results.resolve()), "FLOWCOURSE_DB": db}
     # nbgrader starts alembic by name, which lies beside this Python.
     where["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return _serve(root, f"formgrader/gradebook/{lesson}/{Path(NOTEBOOK).stem}", where, port, browser, say)
+    page = f"/formgrader/gradebook/{lesson}/{Path(NOTEBOOK).stem}"
+    # By way of the login page: the cookie that a page sets holds for the pages below it only.
+    return _serve(root, f"login?next={quote(page, safe='')}", where, port, browser, say)
 
 
 def _serve(
@@ -67,7 +70,7 @@ def _serve(
         say(f"Port {port} is taken, perhaps by another JupyterLab; using {free}.")
     token = secrets.token_hex(16)
     address = f"http://localhost:{free}"
-    url = f"{address}/{page}?token={token}"
+    url = f"{address}/{page}{'&' if '?' in page else '?'}token={token}"
     command = [
         sys.executable,
         "-m",

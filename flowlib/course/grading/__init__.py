@@ -6,7 +6,7 @@ bridge      the grader's side of the wall; values is the language spoken across 
 trusted     runs a test cell against stand-ins; judge runs a whole submission
 rehearsal   the judge without walls, for one answer of our own
 worker      a process that judges one submission after another; workers runs many
-classes, journal, gradebook, run       a class in, a gradebook out
+classes, journal, gradebook, run       a class in, a gradebook out; marks and private serve them
 feedback, report, similarity           what students and instructors read; clean makes it harmless
-commands    flowcourse grade, check, regrade
+commands    flowcourse grade, regrade, feedback, formgrader, check
 """

@@ -8,8 +8,8 @@ way of another object. Habits such as `super()`, `type(self)`, `type(x).__name__
 from __future__ import annotations
 
 import ast
-import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Collection
 
@@ -31,7 +31,16 @@ DOORS = (
         "codecs",
     ),
     *("gc", "pkgutil", "zipimport", "code", "codeop", "cffi", "dill", "cloudpickle", "joblib", "subprocess"),
-    *("unittest", "pydoc", "sys.modules", "sys.meta_path", "sys.path", "operator.attrgetter", "os.system"),
+    *(
+        "unittest",
+        "pydoc",
+        "sys.modules",
+        "sys.meta_path",
+        "sys.path",
+        "sys._getframe",
+        "operator.attrgetter",
+        "os.system",
+    ),
     *("operator.methodcaller", "types.FunctionType", "types.CodeType", "types.ModuleType", "os.popen"),
     *("torch.ops", "torch.jit", "torch.hub", "torch.load", "torch.package", "torch.library", "torch.classes"),
     *("torch.utils.cpp_extension", "flowlib.course"),
@@ -47,6 +56,7 @@ HABITS = {
     "__len__",
 }
 QUIET_MAGICS = {"matplotlib", "config", "pip", "conda", "pwd", "ls", "who", "whos", "precision", "pinfo"}
+QUIET_MAGICS |= {"bash", "sh", "html", "markdown", "latex"}
 
 
 def doubts(reading: Reading, names: Collection[str]) -> list[str]:
@@ -60,7 +70,7 @@ def doubts(reading: Reading, names: Collection[str]) -> list[str]:
     found = {cell: f"{cell} is nested too deep to be read" for cell in reading.unread}
     home = reading.cells_of(names)
     for statement in reading.statements:
-        elsewhere = statement.cell not in home and not statement.cell.startswith("cell ")
+        elsewhere = statement.cell not in home and not re.match(r"cell |.*\.py$", statement.cell)
         for node, scope in reading.walk(statement.node, Scope(None, statement)):
             if what := _dark(reading, node, scope, statement, elsewhere):
                 line = statement.line(node)
@@ -72,7 +82,7 @@ def _dark(reading: Reading, node: ast.AST, scope: Scope, statement: Statement, e
     """What a node looks up, if that cannot be followed; else ''."""
     above = statement.above(node)
     if isinstance(node, ast.Import | ast.ImportFrom):
-        return _strange_import(node)
+        return _strange_import(reading, node)
     if isinstance(node, ast.Name) and node.id in NAMES and reading.may_be_global(node.id, scope):
         return "" if _habit(reading, node, scope, statement, elsewhere) else node.id
     attribute = as_attribute(node)
@@ -86,7 +96,8 @@ def _dark(reading: Reading, node: ast.AST, scope: Scope, statement: Statement, e
     if attribute or isinstance(node, ast.Name):
         for path in reading.resolve(node, scope):
             if isinstance(path, str) and not path.startswith("given."):
-                if any(part.startswith("_") for part in path.split(".")):
+                library = path.split(".")[0] not in sys.stdlib_module_names
+                if library and any(part.startswith("_") for part in path.split(".")):
                     return f"the private {path}"
                 if any(f"{path}.".startswith(f"{door}.") for door in DOORS):
                     return path
@@ -119,8 +130,8 @@ def _quiet(call: ast.AST | None) -> bool:
     if call is None or not is_magic(call):
         return False
     words = [argument.value for argument in call.args]
-    if call.func.attr in ("system", "getoutput"):
-        return "python" not in words[0]
+    if call.func.attr in ("system", "getoutput") or words[0] in ("bash", "sh"):
+        return "python" not in " ".join(words)
     return words[0] in RUNS_CODE | QUIET_MAGICS or "autoreload" in words
 
 
@@ -129,13 +140,17 @@ def _plain_alias(above: ast.AST | None) -> bool:
     return isinstance(above, ast.Attribute | ast.Assign | ast.arguments) or bool(as_attribute(above))
 
 
-def _strange_import(node: ast.Import | ast.ImportFrom) -> str:
-    """A module by which anything can be looked up, or one that is no installed library."""
+def _strange_import(reading: Reading, node: ast.Import | ast.ImportFrom) -> str:
+    """A module by which anything can be looked up, or a file beside the notebook.
+
+    `from helpers import f` is followed, because what helpers.py binds is read as a cell is.
+    """
     modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or "."]
     for module in modules:
-        top = module.split(".")[0]
-        if any(f"{module}.".startswith(f"{door}.") for door in DOORS) or not top:
-            return module or "."
-        if top not in sys.stdlib_module_names and importlib.util.find_spec(top) is None:
-            return f"{module}, no module of the course,"
+        if any(f"{module}.".startswith(f"{door}.") for door in DOORS):
+            return module
+        beside = [cell for cell in reading.cells if re.split("[./]", cell)[0] == module.split(".")[0]]
+        named = isinstance(node, ast.ImportFrom) and not any(alias.asname for alias in node.names)
+        if beside and not (named and beside == [f"{module}.py"]):
+            return f"{module}, a file of your own,"
     return ""

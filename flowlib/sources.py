@@ -350,12 +350,14 @@ class Reading:
     """The cells of a student, read.
 
     Args:
-        cells: name of a cell (that of its task, for the cell of a task) -> source, all that was handed in.
+        cells: all that was handed in: the name of a cell (for a task's cell that of its task, for others
+            "cell 3") or of a file beside the notebook -> source.
         released: the cells of the exercise as it was handed out: names that they bind are known, and
             their statements are nobody's fault.
     """
 
     def __init__(self, cells: Mapping[str, str], released: Iterable[str] = ()):
+        self.cells = tuple(cells)
         self.given, as_given = _given(tuple(released))
         parsed = {name: _parse(source) for name, source in cells.items()}
         self.unread = [name for name, pairs in parsed.items() if pairs is None]

@@ -196,7 +196,7 @@ def crash_in_task4(klass, student):
 
 @case(earned=ALL - 5)
 def crash_in_a_call_of_task4(klass, student):
-    return klass.right_notebook(task4=klass.right["task4"].replace("loss = ", "__import__('os').abort() #"))
+    return klass.right_notebook(task4=klass.right["task4"].replace("loss = ", "import os; os.abort() #"))
 
 
 @case(earned=ALL - 4)
@@ -253,7 +253,7 @@ def crashes_in_scratch_cells(klass, student):
     """Each ends the process; what comes after is saved by a further attempt."""
     notebook = extra(klass.right_notebook(), "import os\nos._exit(1)", "task1")
     notebook = extra(notebook, "import os\nos.abort()", "task3")
-    return extra(notebook, "import ctypes\nctypes.string_at(0)", "task4")
+    return extra(notebook, "import faulthandler\nfaulthandler._sigsegv()", "task4")
 
 
 @case(earned=ALL - 2)

@@ -130,7 +130,6 @@ DARK = {
     "base64": ["import base64\nf = base64.b64decode"],
     "a module at large": ["def g(L, A): return L.other(A)\ndef f(A): return g(torch.linalg, A)"],
     "a private door": ["def f(A): return torch._C._linalg.linalg_inv(A)"],
-    "a file": ["from helper import g\ndef f(A): return g(A)"],
     "a script": ["%run helper.py\nf = 1"],
     "the shell's Python": ["def f(A):\n    !python helper.py\n    return A"],
     "a changed library": ["def f(A): return torch.sinh(A)", "torch.sinh = 1"],
@@ -190,6 +189,28 @@ def test_what_the_release_holds_is_nobodys_fault():
         with checks.submitted_sources({"task1": look + "\ndef f(z): return z"}, given) as doubts:
             checks.check_source("f", forbids=["flowlib"])
         assert bool(doubts) is not bool(given)
+
+
+@pytest.mark.parametrize(
+    ("cell", "outcome"),
+    [
+        ("from helper import g\ndef f(A): return g(A)", "refused"),
+        ("import helper\ndef f(A): return helper.g(A)", "doubt"),
+        ("from helper import *\ndef f(A): return g(A)", "refused"),
+        ("from helper import h\ndef f(A): return h(A)", ""),
+        ("from helper import h as k\ndef f(A): return k(A)", "doubt"),
+        ("from nowhere import h\ndef f(A): return h(A)", ""),
+    ],
+)
+def test_a_file_beside_the_notebook_is_read_too(cell, outcome):
+    helper = "def g(A): return A.inverse()\ndef h(A): return A"
+    with checks.submitted_sources({"task1": cell, "helper.py": helper}, [GIVEN]) as doubts:
+        try:
+            checks.check_source("f", **RULE)
+        except checks.LawBroken:
+            assert outcome == "refused"
+        else:
+            assert outcome == ("doubt" if doubts else "")
 
 
 def test_in_the_cell_of_another_task_globals_may_be_read():

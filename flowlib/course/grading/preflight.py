@@ -71,6 +71,7 @@ class Submission:
     cells: list[Cell]
     notes: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
+    modules: dict[str, str] = field(default_factory=dict)  # files that a cell could import
 
     def sources(self, exercise: Exercise) -> dict[str, str]:
         """The submitted source of each task; of several cells for one task the last counts."""
@@ -78,13 +79,13 @@ class Submission:
         return {task.grade_id: found[task.grade_id] for task in exercise.tasks if task.grade_id in found}
 
     def code(self) -> dict[str, str]:
-        """All code that the student handed in, in the order in which it runs: name of a cell -> source."""
+        """All code that was handed in, in the order in which it runs: name of a cell or file -> source."""
         found: dict[str, str] = {}
         for number, cell in enumerate(self.cells):
             if cell.kind == "code" and not cell.given:
                 name = cell.grade_id if cell.grade_id and cell.grade_id not in found else f"cell {number}"
                 found[name] = cell.source
-        return found
+        return found | self.modules
 
 
 # ---------------------------------------------------------------------------- files
@@ -176,7 +177,12 @@ def repair(collected: Collected, exercise: Exercise) -> Submission:
     """
     notes, flags = list(collected.notes), list(collected.flags)
     raw = parse(collected.files[_choose(collected, exercise, notes, flags)], notes)
-    return Submission(arrange(_cells(raw, exercise, notes), exercise, notes), notes, flags)
+    modules = {
+        name: content.decode("utf-8", "replace") if name.endswith(".py") else ""
+        for name, content in collected.files.items()
+        if name.endswith((".py", ".pyc", ".so", ".zip"))
+    }
+    return Submission(arrange(_cells(raw, exercise, notes), exercise, notes), notes, flags, modules)
 
 
 def arrange(cells: list[Cell], exercise: Exercise, notes: list[str]) -> list[Cell]:

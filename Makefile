@@ -1,6 +1,8 @@
 # The commands of the course. The first one you run sets up .venv; that takes a few minutes, once.
 #
 #   make lab      open lesson 1 in JupyterLab
+#   make repeat   run a lesson again and compare every output with what was saved (L=03: lesson 3)
+# instructors:
 #   make grade    grade a sample class and print the table of marks
 #   make test     run every check (make test-lesson L=03 for one lesson)
 #   make bench    measure flowlib against its peers
@@ -8,6 +10,7 @@
 #   make soak     the checks that take long
 #   make site     build the course as web pages
 #   make figures  draw the pictures and animations of assets/figures again
+# end instructors
 #   make doctor   say what is missing on this machine, and how to mend it
 
 SHELL := /bin/sh
@@ -17,21 +20,25 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt
 L ?= 01
-# A machine with a GPU may have torch and no network: there the Python that it has is enough.
-GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 
-.PHONY: help lab grade test test-lesson bench gpu soak site figures doctor clean
+.PHONY: help lab repeat doctor clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
 lab: .venv/course.stamp
 	@$(BIN)/flowcourse lab
 
-grade: .venv/course.stamp
-	@$(BIN)/flowcourse sample-class 01
-
 doctor: .venv/course.stamp
 	@$(BIN)/flowcourse doctor
+
+repeat: .venv/course.stamp
+	@$(BIN)/python -m pytest -q --nbval --nbval-current-env --nbval-cell-timeout=120 -W default \
+		--nbval-sanitize-with=assets/nbval.cfg lessons/$(L)_*/lesson.ipynb
+
+# instructors:
+.PHONY: grade test test-lesson bench gpu soak site figures
+grade: .venv/course.stamp
+	@$(BIN)/flowcourse sample-class 01
 
 test: .venv/all.stamp
 	@$(BIN)/python -m tests.run
@@ -45,6 +52,8 @@ soak: .venv/all.stamp
 bench: .venv/all.stamp
 	@$(BIN)/python -m tests.benchmarks
 
+# A machine with a GPU may have torch and no network: there the Python that it has is enough.
+GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 gpu:
 	@$(GPU_PYTHON) -m tests.gpu $(if $(PART),--part $(PART)) $(if $(filter file,$(origin L)),,--lesson $(L)) \
 		$(if $(OUT),--out $(OUT))
@@ -55,16 +64,19 @@ site: .venv/all.stamp
 figures: .venv/all.stamp
 	@for script in assets/figures/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done
 
+# end instructors
 # A stamp older than these files means that the environment must be brought up to date.
 .venv/course.stamp: pyproject.toml constraints.txt | .venv
 	@echo "Installing the course into .venv (a few minutes the first time) ..."
 	@$(PIP) -e '.[course]'
 	@touch $@
 
+# instructors:
 .venv/all.stamp: .venv/course.stamp
 	@echo "Installing what the checks need into .venv ..."
 	@$(PIP) -e '.[course,cluster,bench,dev,site]'
 	@touch $@
+# end instructors
 
 .venv:
 	@if [ -z "$(PYTHON)" ]; then \
@@ -78,4 +90,9 @@ figures: .venv/all.stamp
 		echo "On Debian or Ubuntu: sudo apt install python3-venv. Then run make again."; exit 1; }
 
 clean:
+# instructors: gradebooks, marks and feedback lie in .results, which stays; older versions kept them in .build
+	@kept=$$(find .build -name gradebook.db ! -path '.build/grade/*' 2>/dev/null); if [ -n "$$kept" ]; then \
+		echo "This would delete a gradebook: $$kept"; \
+		echo "Move what lies beside it to .results first, then run make clean again."; exit 1; fi
+# end instructors
 	rm -rf .build .venv

@@ -3,11 +3,12 @@
     nbgrader generate_assignment 01_change_of_variables
     nbgrader autograde 01_change_of_variables
 
-It wipes the folders it writes to, so it works under .build; `flowcourse release` copies the
-released notebooks from there to lessons/. To grade work of people you do not know, use
-`flowcourse grade`: stock nbgrader runs their code with all your rights.
+What it releases goes to .build, because it wipes its target; `flowcourse release` brings lessons/
+in step. What is handed in, marked and given back lies in .results, the gradebook too. To grade work
+of people you do not know, use `flowcourse grade`: stock nbgrader runs their code with all your rights.
 """
 
+import os
 from pathlib import Path
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
@@ -24,20 +25,25 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 
+from flowlib.course.grading import private
+from flowlib.course.house import RESULTS
 from flowlib.course.release import NamedStubs
 
 c = get_config()  # noqa: F821
 
 root = Path(__file__).resolve().parent
+# `flowcourse formgrader` names other results where they are kept elsewhere.
+results = Path(os.environ.get("FLOWCOURSE_RESULTS", root / RESULTS))
 (root / ".build").mkdir(exist_ok=True)
+private.folder(results)
 c.CourseDirectory.root = str(root)
 c.CourseDirectory.course_id = "flows"
 c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = ".build/release"
-c.CourseDirectory.submitted_directory = ".build/submitted"
-c.CourseDirectory.autograded_directory = ".build/autograded"
-c.CourseDirectory.feedback_directory = ".build/feedback"
-c.CourseDirectory.db_url = f"sqlite:///{root / '.build' / 'gradebook.db'}"
+c.CourseDirectory.submitted_directory = str(results / "submitted")
+c.CourseDirectory.autograded_directory = str(results / "autograded")
+c.CourseDirectory.feedback_directory = str(results / "feedback")
+c.CourseDirectory.db_url = os.environ.get("FLOWCOURSE_DB", f"sqlite:///{results / 'gradebook.db'}")
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "answers", "*.py"]
 
 # An undone task says which one it is: NotImplementedError("Task 1: write normal_log_prob").

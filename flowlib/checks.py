@@ -11,10 +11,11 @@ Where autograd cannot follow a function, derivatives are taken by central differ
 
 from __future__ import annotations
 
-import ast
 import copy
+import functools
+import hmac
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -22,8 +23,10 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
+from flowlib import lookups, sources
 from flowlib.bijection import Bijection, Chain
 from flowlib.flow import Flow, StandardNormal
+from flowlib.sources import Reading
 
 
 class LawBroken(AssertionError):
@@ -435,95 +438,126 @@ def check_flow(
 
 # --- what a student may use ----------------------------------------------------------------
 
-_sources: dict[str, str] | None = None
+_secret: str | None = None
 
 
 @contextmanager
-def submitted_sources(sources: Mapping[str, str]) -> Iterator[None]:
-    """Let `check_source` read these cell sources (task -> code) inside the block."""
-    global _sources
-    before, _sources = _sources, dict(sources)
+def hidden_seeds(secret: str) -> Iterator[None]:
+    """Let `hidden_seed` draw from a secret inside the block."""
+    global _secret
+    before, _secret = _secret, secret
     try:
         yield
     finally:
-        _sources = before
+        _secret = before
 
 
-def check_source(name: str, *, forbids: tuple[str, ...] = (), requires: tuple[str, ...] = ()) -> None:
-    """The cell that defines `name` does not use what the task forbids, and uses what it asks for.
+def hidden_seed(number: int) -> int:
+    """The seed of what a hidden test draws.
+
+    In a notebook it is `number` itself. At grading it is derived from `number` and the secret key of the
+    class, so that nobody can know beforehand on which numbers an answer will be tried.
+    """
+    if _secret is None:
+        return number
+    return int.from_bytes(hmac.digest(_secret.encode(), str(number).encode(), "sha256")[:4], "big") >> 1
+
+
+_submission: tuple[Reading, list[str]] | None = None
+
+
+@contextmanager
+def submitted_sources(cells: Mapping[str, str], released: Iterable[str] = ()) -> Iterator[list[str]]:
+    """Let `check_source` read these cells inside the block, instead of the notebook's history.
 
     Args:
-        name: a function or class that the task asks for.
-        forbids: names, attributes, modules or "@" that may not appear, e.g. ("Planar", "flowlib.planar").
-        requires: identifiers that must appear.
+        cells: all code that was handed in: name of a cell (of its task, for a task's cell) -> source.
+        released: the code cells of the exercise as it was handed out.
+
+    Yields:
+        a list that `check_source` fills with what a person should look at.
+    """
+    global _submission
+    before, _submission = _submission, (_read(tuple(cells.items()), tuple(released)), [])
+    try:
+        yield _submission[1]
+    finally:
+        _submission = before
+
+
+@functools.lru_cache(maxsize=4)  # the tests of a submission ask for the same cells one after the other
+def _read(cells: tuple[tuple[str, str], ...], released: tuple[str, ...]) -> Reading:
+    return Reading(dict(cells), released)
+
+
+def check_source(
+    *names: str,
+    forbids: Iterable[str] = (),
+    allows: Iterable[str] = (),
+    requires: Iterable[str] = (),
+    keeps: Iterable[str] = (),
+) -> None:
+    """The definitions of these names use nothing that the task forbids, and one of the things it asks for.
+
+    Args:
+        names: functions, classes or variables that the task asks for.
+        forbids: what may not be used: "flowlib" (all of it but checks, data and plots), a module, class
+            or function by its path ("flowlib.planar", "torch.linalg.inv", "Tensor.backward"), "*.det" (of
+            any library, or a tensor's method), "@", a name that the exercise gives, or a group of
+            `flowlib.sources.GROUPS`.
+        allows: functions of a group that may be used nevertheless, as "solve_triangular".
+        requires: things of which one must be used.
+        keeps: given functions that must stay as they are.
 
     Raises:
-        LawBroken: naming what was used. Silent where the source is out of reach.
+        LawBroken: naming what was used, and the line. In a notebook, silent where no definition is found.
     """
-    source = _definition(name)
-    if source is None:
+    reading, doubts = _submission or (_history(names), [])
+    if reading is None:
         return
-    used = _names_used(source)
-    for word in forbids:
-        if word in used:
-            raise _broken("check_source", f"{name} uses {word}, which this task does not allow", None)
-    for word in requires:
-        if word not in used:
-            raise _broken("check_source", f"{name} does not use {word}, which this task asks for", None)
+    uses, forbidden = reading.uses(names), sources.expand(forbids, list(allows))
+    for name in names:
+        if not reading.binds(name):
+            write = f"write `def {name}(...)`, or a class or variable of that name, in the cell of this task"
+            raise _broken(
+                "check_source", f"no cell of yours defines {name} where it can be read: {write}", None
+            )
+    for use in uses:
+        entry = next((entry for entry in forbidden if use.matches(entry)), None)
+        if entry and use.unsure:
+            doubts.append(f"{use.shown} may be {entry}, which the task forbids: `{use.line}`")
+        elif entry:
+            fact = f"your code uses {use.shown}, which this task does not allow: `{use.line}`"
+            raise _broken("check_source", fact, None)
+    for name in keeps:
+        if _submission and not reading.kept(name):
+            raise _broken(
+                "check_source", f"the given function {name} has been changed: leave it as it is", None
+            )
+    if forbidden:
+        doubts += lookups.doubts(reading, names)
+    wanted = list(requires)
+    if wanted and not any(use.matches(entry) for use in uses for entry in wanted):
+        asked = " or ".join(entry.rpartition(".")[2] for entry in wanted)
+        raise _broken("check_source", f"{names[0]} does not use {asked}, which this task asks for", None)
 
 
-def _definition(name: str) -> str | None:
-    """The newest cell that defines `name`: from the submission at grading, else from the history."""
-    if _sources is not None:
-        cells = list(_sources.values())
-    else:
-        try:
-            from IPython import get_ipython
-        except ImportError:
+def _history(names: Iterable[str]) -> Reading | None:
+    """In a notebook: its newest cells that define the names; the others tell what imported names mean."""
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return None
+    shell = get_ipython()
+    cells = [] if shell is None else [str(cell) for cell in shell.user_ns.get("In", [])]
+    cells = [cell for cell in cells if "check_source(" not in cell]
+    newest = {}
+    for name in names:
+        defining = [number for number, cell in enumerate(cells) if Reading({"": cell}).binds(name)]
+        if not defining:
             return None
-        shell = get_ipython()
-        cells = [] if shell is None else list(shell.user_ns.get("In", []))
-    for cell in reversed(cells):
-        try:
-            tree = ast.parse(cell)
-        except SyntaxError:
-            continue
-        for node in tree.body:
-            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name:
-                return cell
-    return None
-
-
-def _names_used(source: str) -> set[str]:
-    """Names, attributes (`solve` and `torch.linalg.solve`), modules and the operator @ that a cell uses.
-
-    A name that the cell defines itself, as a function or as a variable inside one, is its own affair.
-    """
-    tree, used = ast.parse(source), set()
-
-    def visit(node: ast.AST, own: set[str]) -> None:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            inside = list(ast.walk(node))
-            outer = {name for n in inside if isinstance(n, (ast.Global, ast.Nonlocal)) for name in n.names}
-            stored = {n.id for n in inside if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-            own = own | ((stored | {n.arg for n in inside if isinstance(n, ast.arg)}) - outer)
-        if isinstance(node, ast.Name) and node.id not in own:
-            used.add(node.id)
-        elif isinstance(node, ast.Attribute):
-            used.update((node.attr, ast.unparse(node)))
-        elif isinstance(node, ast.MatMult):
-            used.add("@")
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            home = getattr(node, "module", None) or ""
-            names = [alias.name for alias in node.names]
-            modules = [*names, home, *(f"{home}.{name}" for name in names)]
-            used.update(modules, *(module.split(".") for module in modules))
-        for child in ast.iter_child_nodes(node):
-            visit(child, own)
-
-    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    visit(tree, {node.name for node in ast.walk(tree) if isinstance(node, definitions)})
-    return used
+        newest[f"In[{defining[-1]}]"] = cells[defining[-1]]
+    return Reading(newest, [cell for cell in cells if cell not in newest.values()])
 
 
 # --- suspects ------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def nbval(lesson: str = "") -> Stage:
     paths = [str(p.relative_to(HOUSE)) for p in found if p.name in ("lesson.ipynb", "demo.ipynb")]
     # Warnings inside a notebook show in its outputs, which are compared; those of the runner are not ours.
     arguments = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", "-W", "default", *PARALLEL]
-    arguments += [f"--nbval-sanitize-with={HOUSE / 'tests/notebooks/sanitize.cfg'}"]
+    arguments += [f"--nbval-sanitize-with={HOUSE / 'assets/nbval.cfg'}"]
     return pytest("lessons", paths, *arguments)
 
 
@@ -69,7 +69,7 @@ def everything() -> list[Stage]:
         pytest("house", ["tests/test_house.py", "tests/test_cli.py"], *PARALLEL),
         pytest("laws", ["tests/laws"], "-n", "2"),
         pytest("gpu", ["tests/gpu"], "-n", "2", "--dist", "loadgroup"),
-        pytest("exercises", ["tests/notebooks"], UNTIMED, *PARALLEL),
+        pytest("exercises", ["tests/notebooks"], UNTIMED, "-n", "2"),
         nbval(),
         pytest("budgets", ["tests/notebooks/test_time.py"]),
         pytest("grading", ["tests/grading"]),
@@ -89,7 +89,7 @@ def one_lesson(number: str) -> list[Stage]:
         ruff("ruff check", "check", "--quiet", paths=paths),
         ruff("ruff format", "format", "--check", "--quiet", paths=paths),
         # Tests of the notebooks are named 03_planar_flows, those of the answers 03-right_task1.
-        pytest("exercises", ["tests/notebooks"], UNTIMED, "-k", f"{lesson[:3]} or {lesson[:2]}-", *PARALLEL),
+        pytest("exercises", ["tests/notebooks"], UNTIMED, "-k", f"{lesson[:3]} or {lesson[:2]}-", "-n", "2"),
         nbval(lesson),
         pytest("gpu", ["tests/gpu"], "-k", lesson),
         pytest("budgets", ["tests/notebooks/test_time.py"], "-k", lesson[:3]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -60,6 +61,25 @@ def test_release_check_and_mend(tiny_course):
     assert f"{LESSON}: out of step" in done.stdout
     assert "Run: flowcourse release 01" in done.stderr
     assert flowcourse("release", "1", cwd=tiny_course / "lessons").returncode == 0
+    assert flowcourse("release", "--check", cwd=tiny_course).returncode == 0
+
+
+def test_release_recommends_nothing_that_destroys(tiny_course):
+    """Whatever `release` and `release --check` say to run: what was typed is still there afterwards."""
+    assert flowcourse("release", cwd=tiny_course).returncode == 0
+    target = tiny_course / "lessons" / LESSON / "exercises.ipynb"
+    typed = target.read_text().replace("*Write your answer here.*", "Three evenings of work")
+    assert "Three evenings" in typed
+    target.write_text(typed)
+    for words in (["release"], ["release", "--check"]):
+        done = flowcourse(*words, cwd=tiny_course)
+        assert done.returncode == 1 and target.read_text() == typed
+        advised = re.findall(r"flowcourse (release .*)", done.stderr)
+        assert advised == ["release 01 --force"]
+    done = flowcourse(*advised[0].split(), cwd=tiny_course)
+    assert done.returncode == 0 and "is kept in" in done.stdout
+    (copy,) = target.parent.glob("exercises.*.ipynb")
+    assert copy.read_text() == typed
     assert flowcourse("release", "--check", cwd=tiny_course).returncode == 0
 
 

@@ -46,7 +46,7 @@ class Shift:
 
 total = 0.0
 ### BEGIN SOLUTION
-total = scale(torch.ones(1), 4.0)[0].sum().item()
+total = (4.0 * torch.ones(1)).sum().item()
 ### END SOLUTION
 '''
 WRITTEN = """\
@@ -122,7 +122,7 @@ class Shift:
         return torch.add(z, self.b)
 
 
-total = float(scale(torch.ones(1), 4.0)[0])
+total = float(torch.tensor(4.0))
 ''',
     "wrong_task2_sign.py": '''"""
 task: task2

@@ -7,13 +7,14 @@ typed wrongly; 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from flowlib.course.grading.commands import app as grading
-from flowlib.course.house import CourseError, course_root, lesson_name
+from flowlib.course.house import CourseError, course_root, instructors_root, lesson_name
 
 app = typer.Typer(
     help="Run the flow course: open lessons, release exercises, grade a class.",
@@ -33,31 +34,73 @@ Lesson = Annotated[str, typer.Argument(help="The lesson, as 3, 03 or 03_planar_f
 def release(
     lessons: Lessons = None,
     check: Annotated[bool, typer.Option("--check", help="Only compare; code 1 if out of step.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Release over a notebook that was edited, and keep a dated copy.")
+    ] = False,
 ):
-    """Make the students' exercises in lessons/ from those in solutions/."""
+    """Make the students' exercises in lessons/ from those in solutions/. Work typed into one is not lost."""
     from rich.progress import track
 
     from flowlib.course import release as work
 
-    root = course_root()
+    root = instructors_root()
     names = [lesson_name(root, name) for name in lessons] if lessons else work.releasable(root)
     if not names:
         raise CourseError("There is nothing to release: no solutions/*/exercises.ipynb exists.")
     outcomes = []
     for name in track(names, "Releasing", console=console, transient=True, disable=len(names) < 2):
-        outcomes += work.release(root, [name], check=check)
-    bad = []
+        outcomes += work.release(root, [name], check=check, force=force)
     for outcome in outcomes:
         console.print(f"{outcome.lesson}: {outcome.state}")
         for leak in outcome.leaks:
             console.print(f"  leak: {leak}", markup=False)
-        if outcome.leaks or outcome.state == "out of step":
-            bad.append(outcome)
-    if any(outcome.leaks for outcome in bad):
+        if outcome.copy:
+            console.print(f"  what was typed into it is kept in {outcome.copy}", markup=False)
+    if any(outcome.leaks for outcome in outcomes):
         raise CourseError("Released notebooks would give secrets away; change the lines above in solutions/.")
-    if bad:
-        stale = " ".join(outcome.lesson[:2] for outcome in bad)
-        raise CourseError(f"Released exercises differ from their solutions. Run: flowcourse release {stale}")
+    edited, stale = (
+        " ".join(outcome.lesson[:2] for outcome in outcomes if outcome.state == state)
+        for state in ("edited", "out of step")
+    )
+    advice = []
+    if stale:
+        advice.append(f"Released exercises differ from their solutions. Run: flowcourse release {stale}")
+    if edited:
+        advice.append(
+            "Somebody typed into a released notebook, so it was left as it is. To release it again and keep "
+            f"a dated copy of that work beside it: flowcourse release {edited} --force"
+        )
+    if advice:
+        raise CourseError("\n".join(advice))
+
+
+@app.command("student-edition")
+def student_edition(
+    out: Annotated[Path, typer.Argument(help="A new folder, or a zip file: a name that ends in .zip.")],
+    git: Annotated[
+        bool, typer.Option("--git", help="As a git repository with a history of its own, or its next commit.")
+    ] = False,
+):
+    """Write what students get: the course without solutions, hidden tests and marking guides."""
+    from flowlib.course import edition as work
+
+    root = instructors_root()
+    with console.status("Making the students' edition, and searching it ..."):
+        edition = work.make(root)
+    if edition.shared:
+        console.print("These lines of solutions stand in a lesson or in flowlib too, so they are no secrets:")
+        for line, where in edition.shared.items():
+            console.print(f"  {line}\n    ({where})", markup=False)
+    if git:
+        changed = work.write_repository(edition, out, root)
+        console.print(f"{out} is the students' repository." if changed else f"{out} is up to date.")
+        console.print(f"To publish it: git -C {out} push (once: git -C {out} remote add origin ADDRESS)")
+    else:
+        work.write(edition, out, root)
+        console.print(f"{out} is the students' edition.")
+    console.print(
+        f"{len(edition.files)} files, and none of the {edition.secrets} lines for instructors only."
+    )
 
 
 @app.command()
@@ -132,7 +175,7 @@ def sample_class(lesson: Lesson = "01"):
     """Build a class of made-up submissions from the answer files, grade it, and print the marks."""
     from flowlib.course import sample_class as work
 
-    root = course_root()
+    root = instructors_root()
     work.grade_sample_class(root, lesson_name(root, lesson), console)
 
 

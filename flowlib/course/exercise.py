@@ -38,6 +38,11 @@ class TestCell:
     source: str
     points: float
 
+    @property
+    def draws(self) -> bool:
+        """It tries answers on numbers that depend on the class."""
+        return "hidden_seed(" in self.source
+
 
 @dataclass(frozen=True)
 class Task:
@@ -261,6 +266,26 @@ def public(source: str) -> str:
     for markers in (HIDDEN, MARK_SCHEME, SOLUTION):
         source = without_region(source, markers)
     return source.strip("\n")
+
+
+def given_code(exercise: Exercise) -> tuple[str, ...]:
+    """The code that students get: all cells but the tasks', and of those the parts with nothing to write."""
+    found = []
+    for cell in exercise.notebook["cells"]:
+        if cell["cell_type"] == "code":
+            source = text(cell)
+            solution = cell.get("metadata", {}).get("nbgrader", {}).get("solution")
+            found += _untouched(source) if solution else [public(source)]
+    return tuple(found)
+
+
+def _untouched(source: str) -> list[str]:
+    """The statements of a task's cell that are the same in the solution and in what is handed out."""
+    try:
+        whole = {ast.dump(node) for node in ast.parse(source).body}
+        return [ast.unparse(node) for node in ast.parse(public(source)).body if ast.dump(node) in whole]
+    except SyntaxError:  # only the gap makes it Python
+        return []
 
 
 # ---------------------------------------------------------------------------- running

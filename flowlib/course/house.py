@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 NOTEBOOK = "exercises.ipynb"  # what students hand in, one in each lesson
+RESULTS = ".results"  # gradebook, marks and feedback; `make clean` leaves it alone
 
 
 class CourseError(Exception):
@@ -14,7 +15,7 @@ class CourseError(Exception):
 
 
 def course_root(start: str | Path | None = None) -> Path:
-    """The folder of the course: the nearest one, from `start` upwards, that holds its nbgrader_config.py.
+    """The folder of the course: the nearest one, from `start` upwards, that holds lessons and their setup.
 
     Raises:
         CourseError: neither `start` nor this package lies in the course.
@@ -22,9 +23,26 @@ def course_root(start: str | Path | None = None) -> Path:
     start = Path(start or Path.cwd()).resolve()
     package = Path(__file__).resolve().parents[2]
     for folder in [start, *start.parents, package]:
-        if (folder / "nbgrader_config.py").is_file() and (folder / "lessons").is_dir():
+        # The students' edition has no nbgrader_config.py.
+        if (folder / "lessons").is_dir() and any(
+            (folder / name).is_file() for name in ("nbgrader_config.py", "constraints.txt")
+        ):
             return folder
     raise CourseError(f"{start} is not inside the course. Change to the folder that holds its README.md.")
+
+
+def instructors_root() -> Path:
+    """The folder of the course, where it is the instructors' edition.
+
+    Raises:
+        CourseError: it is the students'.
+    """
+    root = course_root()
+    if not (root / "solutions").is_dir():
+        raise CourseError(
+            f"{root} is the students' edition: it holds no solutions to release or to grade with."
+        )
+    return root
 
 
 def lesson_names(root: Path) -> list[str]:

@@ -14,8 +14,9 @@ import urllib.request
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote
 
-from flowlib.course.house import CourseError
+from flowlib.course.house import NOTEBOOK, CourseError
 
 START_SECONDS = 60
 WORKSPACE = "flowcourse"
@@ -28,13 +29,48 @@ def lab(root: Path, lesson: str, *, port: int = 8888, browser: bool = True, say:
     Raises:
         CourseError: JupyterLab is not installed, no port is free, or it does not start.
     """
+    page = f"lab/workspaces/{WORKSPACE}/tree/{start_page(root, lesson)}"
+    return _serve(root, page, {}, port, browser, say)
+
+
+def formgrader(
+    root: Path,
+    lesson: str,
+    results: Path,
+    db: str,
+    *,
+    port: int = 8888,
+    browser: bool = True,
+    say: Callable = print,
+) -> int:
+    """Run nbgrader's formgrader on the submissions to a lesson until Ctrl-C; returns its exit code.
+
+    Args:
+        results: the folder that `flowcourse grade` wrote.
+        db: SQLAlchemy's address of the gradebook.
+
+    Raises:
+        CourseError: as `lab`.
+    """
+    # nbgrader_config.py reads them.
+    where = {"FLOWCOURSE_RESULTS": str(results.resolve()), "FLOWCOURSE_DB": db}
+    # nbgrader starts alembic by name, which lies beside this Python.
+    where["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    page = f"/formgrader/gradebook/{lesson}/{Path(NOTEBOOK).stem}"
+    # By way of the login page: the cookie that a page sets holds for the pages below it only.
+    return _serve(root, f"login?next={quote(page, safe='')}", where, port, browser, say)
+
+
+def _serve(
+    root: Path, page: str, environment: dict[str, str], port: int, browser: bool, say: Callable
+) -> int:
+    """Run Jupyter's server and show one of its pages."""
     free = first_free_port(port)
     if free != port:
         say(f"Port {port} is taken, perhaps by another JupyterLab; using {free}.")
     token = secrets.token_hex(16)
-    page = start_page(root, lesson)
     address = f"http://localhost:{free}"
-    url = f"{address}/lab/workspaces/{WORKSPACE}/tree/{page}?token={token}"
+    url = f"{address}/{page}{'&' if '?' in page else '?'}token={token}"
     command = [
         sys.executable,
         "-m",
@@ -47,7 +83,7 @@ def lab(root: Path, lesson: str, *, port: int = 8888, browser: bool = True, say:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     say("Starting JupyterLab ...")
-    server = subprocess.Popen(command, cwd=root, env={**os.environ, "JUPYTER_TOKEN": token})
+    server = subprocess.Popen(command, cwd=root, env={**os.environ, **environment, "JUPYTER_TOKEN": token})
     try:
         _wait_until_ready(server, f"{address}/api")
         _lay_out_start_page(f"{address}/lab/api/workspaces/{WORKSPACE}?token={token}")

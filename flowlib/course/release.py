@@ -3,16 +3,21 @@
 `solutions/NN/exercises.ipynb` becomes `lessons/NN/exercises.ipynb` through nbgrader's
 generate_assignment: solutions give way to stubs, hidden tests and marking guides go, outputs are
 cleared. The same source always gives the same bytes, so a check can compare them.
+
+A released notebook says which cells it was released with. So work that somebody has typed into it is
+seen, and not written over.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
 import shutil
 import tempfile
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from nbgrader.preprocessors import ClearSolutions
@@ -21,6 +26,8 @@ from flowlib.course import exercise
 from flowlib.course.house import NOTEBOOK, CourseError, lesson_names
 
 STUDENT_FILES = {"lesson.ipynb", "demo.ipynb", NOTEBOOK}
+# Copies of edited ones, which git ignores.
+KEPT = re.compile(r"exercises\.\d{4}-\d\d-\d\dT\d{6}(-\d+)?\.ipynb")
 
 
 class NamedStubs(ClearSolutions):
@@ -62,17 +69,21 @@ class Released:
     """What became of one lesson's exercises."""
 
     lesson: str
-    state: str  # "unchanged", "written", "out of step", or "held back" because of leaks
+    state: str  # "unchanged", "written", "out of step", "edited" by somebody, "held back" because of leaks
     leaks: list[str] = field(default_factory=list)
+    copy: Path | None = None  # where an edited notebook was kept
 
 
-def release(root: Path, lessons: list[str] | None = None, *, check: bool = False) -> list[Released]:
+def release(
+    root: Path, lessons: list[str] | None = None, *, check: bool = False, force: bool = False
+) -> list[Released]:
     """Bring the released exercises in step with the solutions, or only look whether they are.
 
     Args:
         root: the folder of the course.
         lessons: full names of lessons; None takes all that have exercises.
         check: compare only, write nothing.
+        force: release over an edited notebook too, and keep a dated copy of it.
 
     Raises:
         CourseError: nbgrader refuses a notebook; the message is nbgrader's.
@@ -85,20 +96,53 @@ def release(root: Path, lessons: list[str] | None = None, *, check: bool = False
         made = student_version(root, lesson)
         target = root / "lessons" / lesson / NOTEBOOK
         leaks = find_leaks(source.read_text(encoding="utf-8"), made.decode()) + _stray_files(target.parent)
+        copy = None
         if target.is_file() and target.read_bytes() == made:
             state = "unchanged"
+        elif is_edited(target) and not (force and not check):
+            state = "edited"
         elif check:
             state = "out of step"
         elif leaks:
             state = "held back"
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
+            copy = _keep(target) if is_edited(target) else None
             part = target.with_suffix(".part")
             part.write_bytes(made)
             part.replace(target)
             state = "written"
-        outcomes.append(Released(lesson, state, leaks))
+        outcomes.append(Released(lesson, state, leaks, copy))
     return outcomes
+
+
+def is_edited(released: Path) -> bool:
+    """Whether somebody has changed the cells of a released notebook; running them changes nothing."""
+    if not released.is_file():
+        return False
+    try:
+        notebook = json.loads(released.read_text(encoding="utf-8"))
+        return notebook["metadata"]["flowcourse"]["released"] != fingerprint(notebook)
+    except (ValueError, KeyError, TypeError):  # not what release writes, so somebody's
+        return True
+
+
+def fingerprint(notebook: dict) -> str:
+    """Identifies the cells of a notebook: their kinds and sources."""
+    cells = [[cell["cell_type"], exercise.text(cell)] for cell in notebook["cells"]]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
+
+
+def _keep(edited: Path) -> Path:
+    """Copy an edited notebook to a name that carries the date."""
+    stamp = f"{datetime.now():%Y-%m-%dT%H%M%S}"
+    copy = edited.with_name(f"{edited.stem}.{stamp}.ipynb")
+    number = 1
+    while copy.exists():
+        number += 1
+        copy = edited.with_name(f"{edited.stem}.{stamp}-{number}.ipynb")
+    shutil.copy2(edited, copy)
+    return copy
 
 
 def releasable(root: Path) -> list[str]:
@@ -131,13 +175,20 @@ def student_version(root: Path, lesson: str) -> bytes:
         courses = CourseDirectory(config=config)
         converter = GenerateAssignment(coursedir=courses, config=config, log=log)
         converter.start()
-        return (folder / lesson / NOTEBOOK).read_bytes()
+        return _signed((folder / lesson / NOTEBOOK).read_text(encoding="utf-8"))
     except NbGraderException as error:
         said = "\n".join(handler.said) or str(error)
         raise CourseError(f"nbgrader could not release {lesson}:\n{said}") from error
     finally:
         log.removeHandler(handler)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _signed(released: str) -> bytes:
+    """A notebook that says which cells it was released with, in nbformat's way of writing."""
+    notebook = json.loads(released)
+    notebook["metadata"]["flowcourse"] = {"released": fingerprint(notebook)}
+    return (json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
 
 
 def find_leaks(source: str, released: str) -> list[str]:
@@ -182,7 +233,9 @@ def _stray_files(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     stray = sorted(
-        p.name for p in folder.iterdir() if p.name not in STUDENT_FILES and not p.name.startswith(".")
+        p.name
+        for p in folder.iterdir()
+        if p.name not in STUDENT_FILES and not p.name.startswith(".") and not KEPT.fullmatch(p.name)
     )
     return [f"the folder {folder.name} holds a stray file: {name}" for name in stray]
 

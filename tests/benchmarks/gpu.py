@@ -318,7 +318,7 @@ def glow(bench: Bench) -> Iterator[Row]:
     for steps, width in bench.size(((16, 256), (32, 512)), ((1, 8), (2, 8))):
         yield from glow_rows(bench, steps, width)
         free_memory()
-        with torch.backends.cudnn.flags(allow_tf32=False):
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             yield glow_without_tf32(bench, steps, width)
         free_memory()
 

@@ -1,6 +1,6 @@
 """A small course of flows for the tests of the grader, so that they depend on no lesson.
 
-Four coding tasks: two functions, one that uses both, one that trains; and a written one.
+Four coding tasks: two functions, one that uses a given function, one that trains; and a written one.
 `Class` writes submissions to it, honest and hostile.
 """
 
@@ -21,7 +21,10 @@ from flowlib.course.sample_class import without_markers
 
 HOUSE = Path(__file__).resolve().parents[2]
 LESSON = "01_small"
-SETUP = "import math\n\nimport torch\n\ntorch.manual_seed(0)"
+SETUP = "import math\n\nimport torch\n\nfrom flowlib import checks\n\ntorch.manual_seed(0)"
+GIVEN = """\
+def standard_normal(z):
+    return -(z**2 + math.log(2 * math.pi)) / 2"""  # above task 3
 TASKS = {
     "task1": '''\
 def affine(z, a, b):
@@ -32,17 +35,16 @@ def affine(z, a, b):
 ''',
     "task2": '''\
 def normal_log_prob(z):
-    """log N(z; 0, 1), of the shape of z."""
+    """log N(z; 0, 1), of the shape of z. Not by torch.distributions or scipy.stats."""
     ### BEGIN SOLUTION
     return -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
     ### END SOLUTION
 ''',
     "task3": '''\
 def log_prob(x, a, b):
-    """log p(x) for x = a z + b, z ~ N(0, 1). Use your affine and normal_log_prob."""
+    """log p(x) for x = a z + b, z ~ N(0, 1). Use standard_normal."""
     ### BEGIN SOLUTION
-    z = (x - b) / a
-    return normal_log_prob(z) - affine(z, a, b)[1]
+    return standard_normal((x - b) / a) - math.log(abs(a))
     ### END SOLUTION
 ''',
     "task4": '''\
@@ -79,6 +81,7 @@ x, log_det = affine(z, 2.0, 1.0)
 assert torch.allclose(x, 2 * z + 1), "x should be a z + b"
 ### BEGIN HIDDEN TESTS
 secret_slope = -3.25
+z = torch.randn(5, generator=torch.Generator().manual_seed(checks.hidden_seed(7)))
 x, log_det = affine(z, secret_slope, 0.5)
 assert x.shape == z.shape, "x should have the shape of z"
 torch.testing.assert_close(x, secret_slope * z + 0.5)
@@ -89,6 +92,7 @@ assert torch.allclose(log_det, torch.full((5,), math.log(3.25))), "the sign or t
     "task2_test": (
         4,
         """\
+checks.check_source("normal_log_prob", forbids=("torch.distributions", "scipy.stats"))
 z = torch.tensor([0.0, 1.0])
 assert torch.allclose(normal_log_prob(z), torch.tensor([-0.9189, -1.4189]), atol=1e-3), "log N(0) is -0.919"
 ### BEGIN HIDDEN TESTS
@@ -151,6 +155,8 @@ def make_course(root: Path) -> Path:
     """Write the course under `root` and return it."""
     cells = [new_markdown_cell("# Small"), new_code_cell(SETUP, metadata=_about("setup", locked=True))]
     for task, source in TASKS.items():
+        if task == "task3":
+            cells.append(new_code_cell(GIVEN, metadata=_about("task3_given", locked=True)))
         cells.append(new_markdown_cell(f"**{task}**"))
         cells.append(new_code_cell(source.strip(), metadata=_about(task, solution=True)))
         for name, (points, test) in TESTS.items():

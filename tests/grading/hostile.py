@@ -8,11 +8,13 @@ Every attack says what it earned honestly; the test demands exactly that.
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.grading.course import Class, before, cell_of, grade_id_of
+from flowlib.linear import Linear
+from tests.grading.course import TASKS, Class, before, cell_of, grade_id_of
 
 # Wrong on purpose: what an attacker's answers look like.
 EMPTY = {
@@ -202,6 +204,7 @@ answer(
     "displayhook",
     "the function shows 3.0 as a result before it fails",
     earned=13.0,
+    outcome="flagged",
     task1="""
 def affine(z, a, b):
     get_ipython().displayhook(3.0)
@@ -212,6 +215,7 @@ answer(
     "displayhook_too_much",
     "the function shows 3000.0 as a result",
     earned=13.0,
+    outcome="flagged",
     task1="""
 def affine(z, a, b):
     get_ipython().displayhook(3000.0)
@@ -318,6 +322,7 @@ answer(
     "frames",
     "walks the stack and the heap for the test's source and its expected values",
     earned=13.0,
+    outcome="flagged",
     task1="""
 import gc, sys
 
@@ -395,6 +400,52 @@ def affine(z, a, b):
     return (z, z)
 """,
 )
+
+OWN_LIMIT = "class TimeLimit(KeyboardInterrupt): pass\n"
+answer(
+    "own_time_limit",
+    "raises a type of the name by which the box stops a cell, to be given further attempts",
+    earned=5.0,
+    task1=OWN_LIMIT + "raise TimeLimit('the time limit was reached')",
+    task2=OWN_LIMIT + "def normal_log_prob(z):\n    raise TimeLimit('the time limit was reached')",
+    task3="import os, signal\ndef log_prob(x, a, b):\n    os.kill(os.getpid(), signal.SIGINT)\n    return x",
+)
+SEARCH = """
+import re
+found = [text for text in In if "BEGIN " + "SOLUTION" in text]
+with open("/proc/self/mem", "rb", 0) as memory:
+    for line in open("/proc/self/maps"):
+        start, end = (int(number, 16) for number in line.split()[0].split("-"))
+        try:
+            memory.seek(start)
+            content = memory.read(min(end - start, 2**27))
+        except (OSError, ValueError, OverflowError):
+            continue
+        # A reference answer between its markers; this very text does not match.
+        found += re.findall(rb"BEGIN " rb"SOLUTION\\s+return [a-z]", content)
+"""
+
+
+@attack("buys a second attempt by a crash, and searches its memory and history for reference answers", 5.0)
+def reference_in_memory(klass, student):
+    notebook = klass.notebook(**EMPTY | {"task4": klass.right["task4"] + "\nif found:\n    Fit = None\n"})
+    notebook = before(notebook, "task4", "import os\nos._exit(0)")
+    klass.hand_in(student, before(notebook, "task4", SEARCH))
+
+
+@attack("keeps the inputs of a hidden test, and shows them wherever it can", earned=8.0)
+def shows_inputs_later(klass, student):
+    task1 = """
+seen = []
+def affine(z, a, b):
+    seen.append((a, z.tolist()))
+    return a * z + b, torch.full_like(z, math.log(abs(a)))
+"""
+    task2 = "def normal_log_prob(z):\n    raise ValueError(f'STOLEN {seen}')"
+    task3 = "raise type('STOLEN' + str(seen), (Exception,), {})('STOLEN' + str(seen))"
+    notebook = klass.right_notebook(task1=task1, task2=task2, task3=task3)
+    klass.hand_in(student, before(notebook, "task4", "print('STOLEN', seen)\nseen, 'STOLEN'"))
+
 
 # ---------------------------------------------------------------------------- files in the submission
 
@@ -1049,4 +1100,107 @@ def affine(z, a, b):
 def normal_log_prob(z):
     raise SystemExit(0)
 """,
+)
+
+# ---------------------------------------------------------------------------- what a task forbids
+
+
+def forbidden(name: str, what: str, source: str, above: str = "", found: bool = True) -> None:
+    """Add an attack that answers task 2 with the finished density, which the task does not allow.
+
+    Args:
+        above: a cell of the student's own above the task.
+        found: reading finds it, so task 2 earns nothing; else its points stand until a person has looked.
+    """
+
+    def write(klass: Class, student: str) -> None:
+        notebook = klass.right_notebook(task2=source)
+        klass.hand_in(student, before(notebook, "task2", above) if above else notebook)
+
+    earned, outcome = (12.0, "graded") if found else (16.0, "flagged")
+    ATTACKS.append(Attack(f"source_{name}", f"the finished density, {what}", write, earned, outcome))
+
+
+READY = "torch.distributions.Normal(0.0, 1.0).log_prob"
+DEF = f"def normal_log_prob(z):\n    return {READY}(z)"
+forbidden("def", "as it is", DEF)
+forbidden("assigned", "bound by assignment", f"normal_log_prob = {READY}")
+forbidden("lambda", "in a lambda", f"normal_log_prob = lambda z: {READY}(z)")
+forbidden("under_if", "under an if", "if True:\n    " + DEF.replace("\n", "\n    "))
+forbidden("loop", "bound by a loop", f"for normal_log_prob in [{READY}]: pass")
+forbidden(
+    "global",
+    "bound by a function",
+    f"def put():\n    global normal_log_prob\n    normal_log_prob = {READY}\nput()",
+)
+forbidden("own_cell", "from a cell of its own", "normal_log_prob = ready", f"ready = {READY}")
+forbidden("all_above", "in a cell of its own, the task's cell empty", "# see above", DEF)
+forbidden(
+    "helper",
+    "in a helper of another cell",
+    "def normal_log_prob(z):\n    return help_me(z)",
+    DEF.replace("normal_log_prob", "help_me"),
+)
+forbidden("timed", "below %%time", "%%time\n" + DEF)
+forbidden("shell", "below a line for the shell", "!true\n" + DEF)
+forbidden(
+    "alias",
+    "under another name",
+    f"D = checks.torch.distributions\n{DEF.replace('torch.distributions', 'D')}",
+)
+forbidden(
+    "subclass",
+    "inherited",
+    "class Mine(torch.distributions.Normal): pass\nnormal_log_prob = Mine(0.0, 1.0).log_prob",
+)
+forbidden("default", "as a default argument", f"def normal_log_prob(z, ready={READY}):\n    return ready(z)")
+forbidden(
+    "table",
+    "put into a table",
+    "def normal_log_prob(z):\n    return table['f'](z)",
+    f"table = {{}}\ntable.update(f={READY})",
+)
+forbidden(
+    "literal", "by getattr with its name", f"normal_log_prob = getattr(torch, 'distributions'){READY[19:]}"
+)
+forbidden("exec", "in a string, so that no definition is found", f"exec({DEF!r})")
+forbidden(
+    "spelt",
+    "by a name put together",
+    DEF.replace("torch.distributions", "getattr(torch, 'distri' + 'butions')"),
+    found=False,
+)
+forbidden(
+    "importlib",
+    "by importlib",
+    DEF.replace("torch.distributions", "importlib.import_module('torch.' + 'distributions')"),
+    "import importlib",
+    found=False,
+)
+forbidden(
+    "modules",
+    "by sys.modules",
+    DEF.replace("torch.distributions", "sys.modules['torch.' + 'distributions']"),
+    "import sys",
+    found=False,
+)
+forbidden(
+    "eval",
+    "by eval",
+    "def normal_log_prob(z):\n    return eval(f'torch.{word}.Normal(0.0, 1.0)').log_prob(z)",
+    "word = 'distri' + 'butions'",
+    found=False,
+)
+forbidden(
+    "globals",
+    "by globals",
+    DEF.replace("torch.distributions", "vars(globals()['torch'])['distri' + 'butions']"),
+    found=False,
+)
+forbidden(
+    "copied",
+    "copied from flowlib's own source",
+    f"{TASKS['task2']}\n\n{inspect.getsource(Linear)}",
+    "from flowlib.bijection import *",
+    found=False,
 )

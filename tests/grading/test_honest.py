@@ -196,7 +196,7 @@ def crash_in_task4(klass, student):
 
 @case(earned=ALL - 5)
 def crash_in_a_call_of_task4(klass, student):
-    return klass.right_notebook(task4=klass.right["task4"].replace("loss = ", "__import__('os').abort() #"))
+    return klass.right_notebook(task4=klass.right["task4"].replace("loss = ", "import os; os.abort() #"))
 
 
 @case(earned=ALL - 4)
@@ -232,11 +232,35 @@ def log_prob(x, a, b):
     return klass.right_notebook(task1=task1, task3=task3)
 
 
-@case(earned=ALL - 4)
-def own_way_beside_a_mistake(klass, student):
-    """The same, and task 2 is wrong: the first run serves task 1, the second tasks 3 and 4."""
-    task3 = klass.right["task3"]
-    return klass.right_notebook(task2="def normal_log_prob(z):\n    return -0.5 * z**2", task3=task3)
+@case()
+def given_names_overwritten(klass, student):
+    """Cells of the student's own use names of a locked cell further down; in the notebook they do no harm."""
+    notebook = extra(klass.right_notebook(), "standard_normal = None", "task1")
+    return extra(notebook, "def standard_normal(z):\n    return 0", "task2")
+
+
+@case()
+def locked_cell_moved_and_doubled(klass, student):
+    notebook = klass.right_notebook()
+    given = cell_of(notebook, "task3_given")
+    notebook["cells"].remove(given)
+    notebook["cells"] += [given, copy.deepcopy(given)]
+    return extra(notebook, "standard_normal = None", "task1")
+
+
+@case()
+def crashes_in_scratch_cells(klass, student):
+    """Each ends the process; what comes after is saved by a further attempt."""
+    notebook = extra(klass.right_notebook(), "import os\nos._exit(1)", "task1")
+    notebook = extra(notebook, "import os\nos.abort()", "task3")
+    return extra(notebook, "import faulthandler\nfaulthandler._sigsegv()", "task4")
+
+
+@case(earned=ALL - 2)
+def crash_on_an_input_of_one_test(klass, student):
+    crash = "    if a < 0:\n        import os; os.abort()\n    return"
+    source = klass.right["task3"].replace("    return", crash)
+    return klass.right_notebook(task3=source)
 
 
 @case()
@@ -263,7 +287,7 @@ def crash_after_the_last_test(klass, student):
     return notebook
 
 
-@case()
+@case(note="cells had been moved")
 def tasks_in_another_order(klass, student):
     notebook = klass.right_notebook()
     cell = cell_of(notebook, "task2")
@@ -393,7 +417,7 @@ def graded(tmp_path_factory):
         notebook = write(klass, name)
         if notebook is not None:
             klass.hand_in(name, notebook)
-    klass.run = grade(klass, *FAST)
+    klass.run = grade(klass, *FAST, "--class-key", "tests")
     klass.entries = entries(klass)
     return klass
 
@@ -432,7 +456,7 @@ def test_statuses_say_what_happened(graded):
 def test_feedback_teaches(graded):
     page = feedback(graded, "one_mistake_costs_once")
     assert "the sign or the absolute value is wrong" in page
-    assert "13 of 16" in page
+    assert "13 of 18" in page
     assert "secret_slope" not in page
     page = feedback(graded, "reads_and_writes_files")
     assert "data:image/png;base64," in page
@@ -445,7 +469,7 @@ def test_executed_notebook_is_one_that_nbgrader_reads(graded):
         notebook = nbformat.from_dict(executed(graded, name))
         nbformat.validate(notebook)
         ids = [grade_id_of(cell) for cell in notebook["cells"] if grade_id_of(cell)]
-        assert len(ids) == len(set(ids)) == 11
+        assert len(ids) == len(set(ids)) == 12
 
 
 def test_klass_is_what_it_claims(tmp_path):

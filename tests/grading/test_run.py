@@ -103,6 +103,8 @@ def test_killed_at_random_instants_it_ends_with_the_same_gradebook(klass):
     assert book(klass, "killed") == book(klass)
     ran = journal.read(klass.root / "killed" / "journal" / f"{LESSON}.jsonl")
     assert len(ran) == len({entry["student"] for entry in ran}) == SMALL, "nobody was graded twice"
+    assert len({entry["key"] for entry in ran}) == 1, "all were tried on the same numbers"
+    assert ran[0]["key"] != entries(klass)["student0000"]["key"], "each class has a key of its own"
 
 
 def test_a_torn_line_in_the_journal_counts_as_not_written(klass):
@@ -144,6 +146,10 @@ def test_marks_of_a_person_stay(klass):
     run = grade(klass, *FAST, out="person", word="regrade")
     assert run.returncode == 0, run.stderr[-2000:]
     assert "Nobody's points changed" in run.stdout
+    log = journal.read(klass.root / "person" / "journal" / f"{LESSON}.jsonl")
+    assert len(log) == 2 * SMALL and len({entry["key"] for entry in log}) == 1, (
+        "graded again on other numbers"
+    )
     with Gradebook(url) as gradebook:
         grade_of = gradebook.find_grade("task5", "exercises", LESSON, "student0000")
         assert grade_of.manual_score == 2.0 and not grade_of.needs_manual_grade
@@ -178,11 +184,12 @@ def test_tables_for_nbgrader_canvas_and_moodle(klass):
     ours = rows("grades.csv")
     assert len(ours) == SMALL and {"student_id", "score", "max_score", "raw_score"} <= ours[0].keys()
     assert {row["max_score"] for row in ours} == {str(float(ALL + 2))}
-    canvas = rows("grades_canvas.csv")
+    assert rows(f"{LESSON}/grades.csv") == ours
+    canvas = rows(f"{LESSON}/grades_canvas.csv")
     assert canvas[0]["Student"] == "Points Possible" and canvas[0][LESSON] == str(ALL + 2)
     assert len(canvas) == SMALL + 1 and canvas[1]["SIS Login ID"] == "student0000"
-    assert len(rows("grades_moodle.csv")) == SMALL
-    report = (klass.root / "out" / "report.html").read_text()
+    assert len(rows(f"{LESSON}/grades_moodle.csv")) == SMALL
+    report = (klass.root / "out" / LESSON / "report.html").read_text()
     for words in ("Commonest mistakes", "SyntaxError", "Needs a person", "it is no JSON"):
         assert words in report
 

@@ -9,7 +9,7 @@ import torch
 
 from flowlib.course import exercise
 from flowlib.course.grading.bridge import CallRefused
-from flowlib.course.grading.rehearsal import OpenBox
+from flowlib.course.grading.rehearsal import open_box
 from tests.tiny import LESSON, TASK1, TASK2
 
 
@@ -56,37 +56,60 @@ def test_broken_sources_fail_with_words(tiny, source, says):
     assert says in result.message
 
 
-def test_an_answer_never_holds_what_the_test_holds():
+@pytest.fixture
+def define():
+    """Stand-ins for what a source defines in a student's process."""
+    boxes = []
+
+    def looked_at(source, *names):
+        boxes.append(open_box())
+        assert boxes[-1].run("import torch\n" + source, 10.0)["error"] is None
+        return boxes[-1].look(list(names), 10.0)
+
+    yield looked_at
+    for box in boxes:
+        box.close()
+
+
+def test_an_answer_never_holds_what_the_test_holds(define):
     """Writing into an argument or keeping a result cannot change what a test sees."""
-    kept = []
-
-    def spoil(z):
-        kept.append(z)
-        z += 1
-        return z
-
-    spoil = OpenBox({"spoil": spoil}).look(["spoil"], 1.0)["spoil"]
-    z = torch.zeros(2, requires_grad=True)
-    result = spoil(z * 1)
+    spoil = define(
+        """
+kept = []
+def spoil(z):
+    kept.append(z)
+    z += 1
+    return z
+def later():
     kept[0] += 5
+""",
+        "spoil",
+        "later",
+    )
+    z = torch.zeros(2, requires_grad=True)
+    result = spoil["spoil"](z * 1)
+    spoil["later"]()
     assert torch.equal(z, torch.zeros(2))
     assert torch.equal(result, torch.ones(2))
     assert not result.requires_grad
 
 
-def test_objects_are_called_by_method_and_read_by_value():
-    class Counter:
-        def __init__(self, start):
-            self.value = start
+def test_objects_are_called_by_method_and_read_by_value(define):
+    counter = define(
+        """
+class Counter:
+    def __init__(self, start):
+        self.value = start
 
-        def add(self, step):
-            self.value += step
-            return self.value
+    def add(self, step):
+        self.value += step
+        return self.value
 
-        def __call__(self, z):
-            return z * self.value
-
-    counter = OpenBox({"Counter": Counter}).look(["Counter"], 1.0)["Counter"](2)
+    def __call__(self, z):
+        return z * self.value
+""",
+        "Counter",
+    )["Counter"](2)
     assert counter.add(3) == 5
     assert counter.value == 5
     assert counter(2.0) == 10.0
@@ -95,8 +118,8 @@ def test_objects_are_called_by_method_and_read_by_value():
 
 
 @pytest.mark.parametrize("thing", [object(), torch.nn.Linear(1, 1), [object()]])
-def test_only_values_are_passed_to_an_answer(thing):
-    echo = OpenBox({"echo": lambda z: z}).look(["echo"], 1.0)["echo"]
+def test_only_values_are_passed_to_an_answer(define, thing):
+    echo = define("def echo(z): return z", "echo")["echo"]
     with pytest.raises(CallRefused, match="values only"):
         echo(thing)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import textwrap
 
 import pytest
 
+from flowlib import checks
 from flowlib.course import exercise
+from flowlib.course.grading.rehearsal import rehearse_draws
 from flowlib.course.release import releasable
 from tests.conftest import HOUSE
 
@@ -27,6 +31,7 @@ CODING = [(lesson, task.grade_id) for lesson in LESSONS for task in solution(les
 ANSWERS = [
     pytest.param(lesson, a, id=f"{lesson[:2]}-{a.name}") for lesson in LESSONS for a in answers(lesson)
 ]
+TRAINING = {("01_change_of_variables", "task4"), ("03_planar_flows", "task5")}  # tests that take seconds
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -50,6 +55,7 @@ def test_answer_is_judged_rightly(lesson, answer):
     failed = {result.grade_id: result.message for result in results if not result.passed}
     if answer.right:
         assert not failed, f"{answer.path.name} is right ({answer.why}) and loses points"
+        judge_on_other_draws(lesson, answer, 1 if (lesson, answer.task) in TRAINING else 2)
         return
     assert failed, f"{answer.path.name} is wrong ({answer.why}) and earns everything"
     assert answer.caught_by in failed, (
@@ -57,6 +63,28 @@ def test_answer_is_judged_rightly(lesson, answer):
     )
     message = failed[answer.caught_by]
     assert answer.says.lower() in message.lower(), f"the message must say {answer.says!r}; it says: {message}"
+    judge_on_other_draws(lesson, answer, 0 if (lesson, answer.task) in TRAINING else 2)
+
+
+def judge_on_other_draws(lesson, answer, count):
+    """No class is luckier than another: right stays right and wrong stays wrong on other hidden numbers."""
+    work = solution(lesson)
+    draws = {test.grade_id for test in work.task(answer.task).tests if test.draws}
+    if not answer.right:
+        draws &= {answer.caught_by}
+    if draws:
+        keys = [f"class {number}" for number in range(count)]
+        for key, results in zip(
+            keys, rehearse_draws(work, answer.task, answer.source, keys, draws), strict=False
+        ):
+            unfair = [result for result in results.values() if result.passed != answer.right]
+            assert not unfair, f"{answer.path.name}, on what {key} draws: {unfair}"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("lesson", "answer"), ANSWERS)
+def test_answer_is_judged_rightly_in_many_classes(lesson, answer):
+    judge_on_other_draws(lesson, answer, 5 if (lesson, answer.task) in TRAINING else 20)
 
 
 @pytest.mark.parametrize(("lesson", "task"), CODING)
@@ -113,3 +141,155 @@ def test_setup_defines_nothing_to_write(lesson):
     for task in work.tasks:
         for setup in work.setup:
             assert not set(exercise.defined_names(setup)) & set(task.names)
+
+
+# ---------------------------------------------------------------------------- what a task forbids
+
+
+def rules(test):
+    """The statements of a test cell that ask what the source uses."""
+    return [node for node in ast.parse(test.source).body if "check_source" in ast.unparse(node)]
+
+
+def read(lesson, task, cells):
+    """What reading alone says of these cells: the messages of refusals, and the doubts."""
+    refused, found = [], []
+    for test in solution(lesson).task(task).tests:
+        for rule in rules(test):
+            with checks.submitted_sources(cells, exercise.given_code(solution(lesson))) as doubts:
+                try:
+                    exec(ast.unparse(rule), {"checks": checks})
+                except checks.LawBroken as broken:
+                    refused.append(str(broken))
+            found += doubts
+    return refused, found
+
+
+def assigned(task, source):
+    """Every function and class gets its name by an assignment."""
+    tree = ast.parse(source)
+    for node in list(tree.body):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            node.name, name = f"_{node.name}", node.name
+            tree.body.append(ast.parse(f"{name} = _{name}").body[0])
+    return {task: ast.unparse(tree)}
+
+
+def under_if(task, source):
+    return {task: "if True:\n" + textwrap.indent(source, "    ")}
+
+
+def own_cell(task, source):
+    return {task: "# see above", "cell 1": source}
+
+
+def below_magic(task, source):
+    return {task: "%matplotlib inline\n" + source}
+
+
+def timed(task, source):
+    return {task: "%%time\n" + source}
+
+
+def by_string(task, source):
+    """Every attribute is looked up by a name that is put together."""
+
+    class Spell(ast.NodeTransformer):
+        def visit_Attribute(self, node):
+            self.generic_visit(node)
+            spelt = ast.parse(f"getattr(None, {node.attr[:1]!r} + {node.attr[1:]!r})", mode="eval").body
+            spelt.args[0] = node.value
+            return spelt if isinstance(node.ctx, ast.Load) else node
+
+    return {task: ast.unparse(Spell().visit(ast.parse(source)))}
+
+
+def executed(task, source):
+    return {task: f"exec({source!r})"}
+
+
+FORMS = (assigned, under_if, own_cell, below_magic, timed, by_string, executed)
+
+
+@functools.cache
+def forbidden(lesson):
+    """The answers that a rule forbids as they stand."""
+    return [a for a in answers(lesson) if "does not allow" in str(read(lesson, a.task, {a.task: a.source}))]
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_forbidden_answer_is_caught_in_every_form(lesson):
+    for answer in forbidden(lesson):
+        for form in FORMS:
+            refused, doubts = read(lesson, answer.task, form(answer.task, answer.source))
+            assert refused or doubts, f"{answer.path.name} escapes when it is {form.__name__}"
+
+
+def test_many_answers_are_forbidden():
+    assert sum(len(forbidden(lesson)) for lesson in LESSONS) >= 40
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_reading_finds_nothing_in_right_answers(lesson):
+    """In no form in which they would still be right."""
+    right = [(task.grade_id, task.source) for task in solution(lesson).tasks]
+    right += [(answer.task, answer.source) for answer in answers(lesson) if answer.right]
+    for task, source in right:
+        cells = [{task: source}, below_magic(task, source), timed(task, source)]
+        if "keeps=" not in "".join(test.source for test in solution(lesson).task(task).tests):
+            cells += [assigned(task, source), under_if(task, source), own_cell(task, source)]
+        for form in cells:
+            assert read(lesson, task, form) == ([], []), form
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_every_test_of_a_task_asks_for_the_same(lesson):
+    """A forbidden thing costs every test that calls the function, not only one of them."""
+    for task in solution(lesson).tasks:
+        first = {test.grade_id: rule for test in task.tests for rule in rules(test)[:1]}
+        assert len({ast.unparse(rule).partition("forbids=")[2] for rule in first.values()}) <= 1
+        guarded = {name.value for rule in first.values() for name in rule.value.args}
+        for test in task.tests:
+            called = {node.id for node in ast.walk(ast.parse(test.source)) if isinstance(node, ast.Name)}
+            names = (
+                {name.value for name in first[test.grade_id].value.args} if test.grade_id in first else set()
+            )
+            assert names == called & guarded, test.grade_id
+
+
+IN_WORDS = {
+    "flowlib": "nothing of flowlib but `checks`, `data` and `plots`",
+    "linalg": "of whatever library",
+    "products": "no other product (",
+    "derivatives": "`backward`",
+    "jacobians": "`jacobian`, `jacrev`, `jacfwd`, `hessian`",
+    "norms": "normalisation layers",
+}
+LATER = ("flowlib.coupling", "flowlib.image", "flowlib.autoregressive", "flowlib.continuous")  # than lesson 3
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_statement_says_what_is_forbidden(lesson):
+    for task in solution(lesson).tasks:
+        words = statement(lesson, task.grade_id)
+        for rule in (rule for test in task.tests for rule in rules(test)):
+            asked = {keyword.arg: ast.literal_eval(keyword.value) for keyword in rule.value.keywords}
+            for entry in asked.get("forbids", ()):
+                if entry in LATER or (lesson[:2] == "03" and entry.startswith("flowlib.flow.")):
+                    assert "no layer of a later lesson" in words
+                else:
+                    said = IN_WORDS.get(entry, entry.removeprefix("*."))
+                    assert said in words or f"{said.rpartition('.')[2]}`" in words, (task.grade_id, entry)
+            for entry in (*asked.get("requires", ()), *asked.get("keeps", ())):
+                assert f"{entry.rpartition('.')[2]}`" in words, (task.grade_id, entry)
+            for name in asked.get("allows", ()):
+                assert (
+                    name.split("_")[0].replace("expm", "matrix_exp").replace("triangular", "solve") in words
+                )
+
+
+def statement(lesson, task):
+    """The words above the cell of a task."""
+    cells = solution(lesson).notebook["cells"]
+    title = f"## Task {task.removeprefix('task')} "
+    return next(text for cell in cells if (text := exercise.text(cell)).startswith(title))

@@ -82,6 +82,62 @@ def test_a_solution_that_stands_in_the_statement_is_held_back(tiny_course):
     assert not (tiny_course / "lessons" / LESSON / "exercises.ipynb").exists()
 
 
+def type_into(path, answer="x = 1  # three evenings of work"):
+    edit(path, lambda notebook: notebook.cells[3].update(source=answer))
+    return path.read_bytes()
+
+
+def test_work_typed_into_a_released_notebook_is_not_written_over(tiny_course):
+    release(tiny_course)
+    target = tiny_course / "lessons" / LESSON / "exercises.ipynb"
+    work = type_into(target)
+    edit(
+        tiny_course / "solutions" / LESSON / "exercises.ipynb",
+        lambda notebook: notebook.cells[0].update(source="# New"),
+    )
+    for options in ({}, {"check": True}, {"check": True, "force": True}):
+        assert release(tiny_course, **options)[0].state == "edited"
+        assert target.read_bytes() == work
+    for _ in range(2):  # twice within a second: both copies stay
+        (outcome,) = release(tiny_course, force=True)
+        assert outcome.state == "written" and outcome.leaks == []
+        assert outcome.copy.read_bytes() == work
+        assert release(tiny_course)[0].state == "unchanged"
+        work = type_into(target, answer="y = 2")
+    assert len(list(target.parent.glob("exercises.*.ipynb"))) == 2
+
+
+@pytest.mark.parametrize("where", [0, 4, "new", "deleted", "broken"])
+def test_any_change_of_a_cell_counts_as_work(tiny_course, where):
+    """A word in the text, a locked cell, a new cell, a missing one, a file that is no notebook."""
+    release(tiny_course)
+    target = tiny_course / "lessons" / LESSON / "exercises.ipynb"
+    if where == "broken":
+        target.write_text("{")
+    elif where == "new":
+        edit(target, lambda notebook: notebook.cells.append(nbformat.v4.new_markdown_cell("my notes")))
+    elif where == "deleted":
+        edit(target, lambda notebook: notebook.cells.pop())
+    else:
+        edit(target, lambda notebook: notebook.cells[where].update(source="changed"))
+    before = target.read_bytes()
+    assert release(tiny_course)[0].state == "edited"
+    assert target.read_bytes() == before
+
+
+def test_running_a_released_notebook_is_no_work(tiny_course):
+    release(tiny_course)
+    target = tiny_course / "lessons" / LESSON / "exercises.ipynb"
+
+    def run(notebook):
+        notebook.metadata["language_info"] = {"name": "python", "version": "3.12.1"}
+        notebook.cells[1].update(execution_count=1)
+
+    edit(target, run)
+    assert release(tiny_course, check=True)[0].state == "out of step"
+    assert release(tiny_course)[0].state == "written"
+
+
 def test_stray_files_are_reported(tiny_course):
     (tiny_course / "lessons" / LESSON).mkdir()
     (tiny_course / "lessons" / LESSON / "answers.txt").write_text("secret")

@@ -4,8 +4,9 @@ preflight   reads what was handed in, safely and forgivingly
 sandbox     the walls around a student's process; box is what runs inside
 bridge      the grader's side of the wall; values is the language spoken across it
 trusted     runs a test cell against stand-ins; judge runs a whole submission
+rehearsal   the judge without walls, for one answer of our own
 worker      a process that judges one submission after another; workers runs many
-classes, journal, gradebook, run       a class in, a gradebook out
-feedback, report, similarity           what students and instructors read
-commands    flowcourse grade, check, regrade
+classes, journal, gradebook, run       a class in, a gradebook out; marks and private serve them
+feedback, report, similarity           what students and instructors read; clean makes it harmless
+commands    flowcourse grade, regrade, feedback, formgrader, check
 """

@@ -206,6 +206,9 @@ class Notebook:
     def serve(self, connection: socket.socket) -> None:
         while True:
             request = values.receive(connection)
+            if request["do"] == "fork":
+                _become_two(connection)
+                continue
             try:
                 self.busy = True
                 reply = getattr(self, f"do_{request['do']}")(**request["arguments"])
@@ -217,7 +220,7 @@ class Notebook:
             connection.setblocking(True)
             connection.sendall(message)
 
-    # What the grader may ask for.
+    # What the grader may ask for, besides "fork".
 
     def do_run(self, source: str) -> dict:
         """Run a cell; its outputs in notebook format, and its error or None."""
@@ -310,6 +313,18 @@ class Notebook:
         self._show({"output_type": "error", "ename": kind.__name__, "evalue": str(value), "traceback": lines})
 
 
+def _become_two(connection: socket.socket) -> None:
+    """Fork; the new process goes on over a connection of its own, which comes with the request."""
+    connection.setblocking(True)
+    _, (fd, *_), _, _ = socket.recv_fds(connection, 1, 1)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # no zombies
+    if os.fork() == 0:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.dup2(fd, connection.fileno())
+        values.send(connection, os.getpid())
+    os.close(fd)
+
+
 _FUNCTIONS = FunctionType, MethodType, BuiltinFunctionType, functools.partial
 
 
@@ -345,11 +360,16 @@ def _plain(data: dict) -> dict:
 
 
 def _describe(error: BaseException) -> dict:
-    """An exception as values: its type, its mother types, its words."""
+    """An exception as values: its type and its words."""
     if isinstance(error, type):
         error = error()
     try:
         words = f"{error.msg} (line {error.lineno})" if isinstance(error, SyntaxError) else str(error)
     except BaseException:  # it is the student's own class
         words = ""
-    return {"types": [t.__name__ for t in type(error).__mro__], "message": words[:2000]}
+    return {"type": type(error).__name__, "message": words[:2000]}
+
+
+if __name__ == "__main__":  # a warm process of its own, for `rehearsal`
+    warm_up()
+    _serve(socket.socket(fileno=int(sys.argv[1])))

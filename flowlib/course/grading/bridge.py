@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import copy
 import dataclasses
 import glob
 import math
@@ -39,9 +40,7 @@ class BoxLost(Exception):
 
 
 class StudentError(RuntimeError):
-    """A student's code raised an exception; `types` names it and its mother types."""
-
-    types: tuple[str, ...] = ()
+    """A student's code raised an exception of no built-in type, or ran too long."""
 
 
 class CallRefused(TypeError):
@@ -72,6 +71,7 @@ class Box:
     ):
         self.limits, self.end = limits, end
         self.lost: BoxLost | None = None
+        self.stopped = False  # the last request was told to stop, by the grader's clock
         self.saw_nan = self.saw_object = ""  # in words, the last NaN and the last object that came back
         self.holder = sandbox.Holder(folder, limits) if isolate else None
         self.connection, there = socket.socketpair()
@@ -119,6 +119,17 @@ class Box:
             os.close(self._pidfd)
             self._pidfd = 0
 
+    def fork(self) -> Box:
+        """A second process in the state of this one; for boxes without walls, that is for rehearsals."""
+        twin = copy.copy(self)
+        twin.connection, there = socket.socketpair()
+        values.send(self.connection, {"do": "fork"}, START_SECONDS)
+        socket.send_fds(self.connection, [b"f"], [there.fileno()])
+        there.close()
+        twin.pid = int(values.receive(twin.connection, START_SECONDS))
+        twin._pidfd = os.pidfd_open(twin.pid)
+        return twin
+
     @contextlib.contextmanager
     def allow(self, seconds: float) -> Iterator[None]:
         """Limit what all calls inside this block may take together."""
@@ -130,7 +141,7 @@ class Box:
             self._allowance = math.inf
 
     def run(self, source: str, seconds: float) -> dict:
-        """Run a cell; {'outputs': [...], 'error': None or {'types', 'message'}}.
+        """Run a cell; {'outputs': [...], 'error': None or {'type', 'message'}}.
 
         Raises:
             BoxLost: the process died, or did not stop when told to.
@@ -183,8 +194,9 @@ class Box:
         if self.lost:
             raise self.lost
         if self._allowance <= 0:
-            raise _raised({"types": ["TimeLimit"], "message": ""}, seconds)
+            raise _too_long(seconds)
         self._count += 1
+        self.stopped = False
         clock, limit = _Clock(self.pid), min(seconds, self._allowance)
         try:
             values.send(self.connection, {"id": self._count, "do": do, "arguments": arguments}, limit + GRACE)
@@ -194,6 +206,7 @@ class Box:
                 if over > GRACE:
                     raise values.Late
                 if over > 0:
+                    self.stopped = True
                     self._signal(signal.SIGINT)
             left = max(0.0, self.end - time.monotonic())
             reply = values.receive(self.connection, min(REPLY_SECONDS, left) + GRACE)
@@ -214,7 +227,7 @@ class Box:
         if "error" in reply:
             if not _is_error(reply["error"]):
                 raise self._lose("tampering", "the process sent a reply that no notebook sends")
-            raise _raised(reply["error"], seconds)
+            raise _too_long(seconds) if self.stopped else _raised(reply["error"])
         return reply.get("reply")
 
     def _signal(self, number: int) -> bool:
@@ -331,26 +344,24 @@ class ObjectProxy:
 
 
 def _is_error(error: Any) -> bool:
-    return (
-        isinstance(error, dict)
-        and isinstance(error.get("message"), str)
-        and isinstance(types := error.get("types"), list)
-        and bool(types)
-        and all(isinstance(name, str) for name in types)
-    )
+    return isinstance(error, dict) and all(isinstance(error.get(key), str) for key in ("type", "message"))
 
 
-def _raised(error: dict, seconds: float) -> Exception:
+def _too_long(seconds: float) -> StudentError:
+    """What a call raises that the grader's clock has stopped."""
+    error = StudentError(f"it ran longer than {seconds:.0f} s")
+    error.too_long = True
+    return error
+
+
+def _raised(error: dict) -> Exception:
     """The exception that a student's code raised; built-in ones keep their type."""
-    name, message = error["types"][0][:100], error["message"][:2000]
-    if name == "TimeLimit":
-        raised: Exception = StudentError(f"it ran longer than {seconds:.0f} s")
+    name, message = error["type"][:100], error["message"][:2000]
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, Exception) and kind not in _ODD_ERRORS:
+        raised: Exception = kind(message)
     else:
-        kind = getattr(builtins, name, None)
-        if isinstance(kind, type) and issubclass(kind, Exception) and kind not in _ODD_ERRORS:
-            raised = kind(message)
-        else:
-            raised = StudentError(f"{name}: {message}")
+        raised = StudentError(f"{name}: {message}")
     raised.from_student = name
     return raised
 

@@ -1,4 +1,4 @@
-"""flowcourse grade, check and regrade."""
+"""flowcourse grade, regrade, feedback, formgrader and check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flowlib.course.house import NOTEBOOK, CourseError, course_root, lesson_name
+from flowlib.course.house import NOTEBOOK, RESULTS, CourseError, course_root, instructors_root, lesson_name
 
 app = typer.Typer()
 console = Console(highlight=False, soft_wrap=True)
@@ -22,11 +22,12 @@ Lesson = Annotated[str, typer.Argument(help="The lesson, as 3, 03 or 03_planar_f
 Submitted = Annotated[
     Path | None,
     typer.Option(
-        help="Folder <student>/<lesson>/exercises.ipynb, a zip of it, or an LMS's. Default: .build/submitted."
+        help="Folder <student>/<lesson>/exercises.ipynb, a zip of it, or an LMS's. Default: OUT/submitted."
     ),
 ]
 Out = Annotated[
-    Path | None, typer.Option(help="Where the results go. Default: .build, where nbgrader looks.")
+    Path | None,
+    typer.Option(help="Where results are kept; they are added to. Default: .results, where nbgrader looks."),
 ]
 Database = Annotated[
     str | None,
@@ -40,6 +41,10 @@ NoSandbox = Annotated[
 ]
 Times = Annotated[
     Path | None, typer.Option(help="When each handed in: a table student,time (ISO 8601, UTC).")
+]
+ClassKey = Annotated[
+    str | None,
+    typer.Option(help="What hidden tests draw from. Default: that of the last run, or a new one."),
 ]
 CellSeconds = Annotated[float, typer.Option(min=1, help="Time limit of a cell and of a test.")]
 TotalSeconds = Annotated[float, typer.Option(min=1, help="Time limit of a submission.")]
@@ -59,10 +64,25 @@ def grade(
     cell_seconds: CellSeconds = 30.0,
     total_seconds: TotalSeconds = 300.0,
     memory: Memory = 3072,
+    class_key: ClassKey = None,
 ):
-    """Grade a class. Interrupted, the same command goes on where it stopped."""
+    """Grade a class. Interrupted, the same command goes on where it stopped.
+
+    Results add up: those who hand in late, in a zip of their own, join the others.
+    """
     plan = make_plan(
-        lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory
+        lesson,
+        submitted,
+        out,
+        db,
+        workers,
+        cluster,
+        no_sandbox,
+        times,
+        cell_seconds,
+        total_seconds,
+        memory,
+        class_key,
     )
     show(grade_with_progress(plan))
 
@@ -80,17 +100,29 @@ def regrade(
     cell_seconds: CellSeconds = 30.0,
     total_seconds: TotalSeconds = 300.0,
     memory: Memory = 3072,
+    class_key: ClassKey = None,
 ):
     """Grade everything again; say who changed, by how much and why."""
     from flowlib.course.grading import journal
     from flowlib.course.grading.run import changes
 
     plan = make_plan(
-        lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory
+        lesson,
+        submitted,
+        out,
+        db,
+        workers,
+        cluster,
+        no_sandbox,
+        times,
+        cell_seconds,
+        total_seconds,
+        memory,
+        class_key,
     )
     if not plan.journal.exists():
         raise CourseError(
-            f"{plan.assignment} has not been graded in {plan.out} yet. Run: flowcourse grade {lesson}"
+            f"{plan.assignment} has not been graded in {plan.out}. Run: flowcourse grade {lesson}"
         )
     before = {entry["student"]: entry for entry in journal.read(plan.journal)}
     run = grade_with_progress(plan, again=True)
@@ -99,6 +131,45 @@ def regrade(
     console.print(f"\n{len(found)} of {len(run.entries)} changed." if found else "\nNobody's points changed.")
     for student, old, new, why in found:
         console.print(f"  {student}: {old:g} -> {new:g} ({new - old:+g}). {why}", markup=False)
+
+
+@app.command()
+def feedback(lesson: Lesson = "01", out: Out = None, db: Database = None):
+    """Bring feedback pages, tables and report up to the marks that a person gave in formgrader."""
+    from flowlib.course.grading import report
+    from flowlib.course.grading.run import look
+
+    run = look(_plan(lesson, out=out, db=db))
+    changed = report.write(run)
+    console.print(f"{changed} of {len(run.entries)} feedback pages changed.")
+    waiting = [student for student, marks in run.marks.items() if student in run.entries and marks.waiting]
+    if waiting:
+        console.print(f"{len(waiting)} wait for a person: {_names(waiting)}", markup=False)
+    console.print(_where(run))
+
+
+@app.command()
+def formgrader(
+    lesson: Lesson = "01",
+    out: Out = None,
+    db: Database = None,
+    port: Annotated[int, typer.Option(help="The first port to try.")] = 8888,
+    browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+):
+    """Open nbgrader's formgrader on the results of a lesson: there a person marks and comments."""
+    from flowlib.course import lab
+
+    plan = _plan(lesson, out=out, db=db)
+    if not plan.journal.exists():
+        raise CourseError(
+            f"{plan.assignment} has not been graded in {plan.out}. Run: flowcourse grade {lesson}"
+        )
+    console.print(f"When you have marked, run: flowcourse feedback {plan.assignment[:2]}")
+    raise typer.Exit(
+        lab.formgrader(
+            course_root(), plan.assignment, plan.out, plan.url, port=port, browser=browser, say=console.print
+        )
+    )
 
 
 @app.command()
@@ -150,26 +221,49 @@ def check(
 
 
 def make_plan(
-    lesson, submitted, out, db, workers, cluster, no_sandbox, times, cell_seconds, total_seconds, memory
+    lesson,
+    submitted,
+    out,
+    db,
+    workers,
+    cluster,
+    no_sandbox,
+    times,
+    cell_seconds,
+    total_seconds,
+    memory,
+    class_key,
 ):
     """The plan that the options of a command describe."""
-    from flowlib.course.grading.run import Plan
     from flowlib.course.grading.sandbox import Limits
 
-    root = course_root()
-    name = lesson_name(root, lesson)
-    return Plan(
-        solution=root / "solutions" / name / NOTEBOOK,
-        assignment=name,
-        submitted=submitted or root / ".build" / "submitted",
-        out=out or root / ".build",
+    return _plan(
+        lesson,
+        submitted=submitted,
+        out=out,
         db=db,
         workers=workers,
         cluster=cluster,
         isolate=not no_sandbox,
         times=times,
+        key=class_key,
         limits=Limits(cell_seconds=cell_seconds, total_seconds=total_seconds, memory_mb=memory),
     )
+
+
+def _plan(lesson: str, *, submitted: Path | None = None, out: Path | None = None, **options):
+    """A plan with the folders that hold where no option names another.
+
+    Raises:
+        CourseError: this is the students' edition.
+    """
+    from flowlib.course.grading.run import Plan
+
+    root = instructors_root()
+    name = lesson_name(root, lesson)
+    out = out or root / RESULTS
+    submitted = submitted or out / "submitted"
+    return Plan(root / "solutions" / name / NOTEBOOK, name, submitted, out, **options)
 
 
 def grade_with_progress(plan, again: bool = False):
@@ -235,13 +329,36 @@ def show(run) -> None:
     written = sum(task.points for task in work.written)
     console.print(f"\n{len(run.entries)} submissions have an outcome ({run.graded} graded now).")
     console.print(f"Tests give up to {most:g} points.", end=" " if written else "\n")
+    short = run.plan.assignment[:2]
     if written:
-        console.print(f"Written answers ({written:g} points) wait for a person in nbgrader's formgrader.")
+        console.print(
+            f"Written answers ({written:g} points) wait for a person: flowcourse formgrader {short}"
+        )
+    if run.absent:
+        console.print(
+            f"{len(run.absent)} of them came in earlier and are not in this class; their results stand."
+        )
+    if run.stale:
+        console.print(f"Other tests graded {_names(run.stale)}: to grade them again, hand them in again.")
     people = run.needs_person
     if people:
         console.print(f"{len(people)} {'needs' if len(people) == 1 else 'need'} a person:")
         for student, why in list(people.items())[:MAX_ROWS]:
             console.print(f"  {student}: {'; '.join(why)}", markup=False)
-    if not run.plan.isolate:
+    if run.without_walls:
         console.print("[red]Warning:[/] graded without a sandbox.")
-    console.print(f"Report, grades.csv, feedback and gradebook are in {run.plan.out}; start with report.html")
+    console.print(_where(run))
+
+
+def _where(run) -> str:
+    """Where everything lies."""
+    out = run.plan.out
+    return (
+        f"Feedback and gradebook are in {out}, with grades.csv for all lessons; "
+        f"start with {out / run.plan.assignment / 'report.html'}"
+    )
+
+
+def _names(students: list[str]) -> str:
+    shown = ", ".join(students[:MAX_ROWS])
+    return shown + (" ..." if len(students) > MAX_ROWS else "")

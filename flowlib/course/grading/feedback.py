@@ -1,7 +1,7 @@
 """What a student gets back: the executed notebook as a page, with a word on every test.
 
-Everything a student's process produced is text until nh3 has cleaned it, and the page forbids
-scripts on top. Tests appear as released: without their hidden parts.
+Everything a student wrote or a student's process produced is text until `clean` has made it harmless,
+and the page forbids scripts on top. Tests appear as released: without their hidden parts.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import html
 import re
 from typing import Any
 
-import mistune
-import nh3
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from flowlib.course.exercise import Exercise, public, text
-from flowlib.course.grading.trusted import PASSED
+from flowlib.course.grading import clean
+from flowlib.course.grading.marks import Mark, Marks
+from flowlib.course.grading.trusted import NOT_GRADED, PASSED
 
 MAX_IMAGE = 4 * 2**20
 _COLOURS = HtmlFormatter(style="default")
@@ -28,8 +28,8 @@ body { margin: 2rem auto; padding: 0 1rem }
 pre, code { font: 14px/1.4 ui-monospace, monospace } pre { overflow-x: auto; white-space: pre-wrap }
 .code { border-left: 3px solid #bbb; padding: .1rem 1rem; background: #f7f7f7; margin: .5rem 0 }
 .out { padding: 0 1rem; margin: .5rem 0 } .out img { max-width: 100% } .err { color: #a00 }
-.test { border-radius: 6px; padding: .5rem 1rem; margin: .5rem 0 }
-.ok { background: #e3f4e8 } .no { background: #fdeae4 }
+.test, .mark { border-radius: 6px; padding: .5rem 1rem; margin: .5rem 0 }
+.ok { background: #e3f4e8 } .no { background: #fdeae4 } .mark { background: #e4eefa }
 table { border-collapse: collapse } td, th { padding: .15rem .9rem .15rem 0; text-align: left }
 .note { color: #555 }
 """
@@ -38,7 +38,7 @@ table { border-collapse: collapse } td, th { padding: .15rem .9rem .15rem 0; tex
 def warm_up() -> None:
     """Load what rendering needs before the first submission."""
     _code("x = 1")
-    _markdown("*x*")
+    clean.markdown("*x*")
 
 
 # ---------------------------------------------------------------------------- the notebook
@@ -61,14 +61,12 @@ def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, di
         grade_id = cell["grade_id"] if cell["grade_id"] not in used else ""
         metadata = dict(master[grade_id]["metadata"]) if grade_id else {}
         used.add(grade_id)
-        made = {
-            "cell_type": cell["kind"],
-            "metadata": metadata,
-            "source": cell["source"],
-            "id": f"c{len(done)}",
-        }
+        made = {"cell_type": "markdown", "metadata": metadata, "id": f"c{len(done)}"}
         if cell["kind"] == "code":
+            made |= {"cell_type": "code", "source": cell["source"]}
             made |= {"execution_count": None, "outputs": _outputs(cell["outputs"])}
+        else:
+            made["source"] = clean.cell_source(_words_of(cell))
         if grade_id:
             position[grade_id] = len(done)
         done.append(made)
@@ -171,7 +169,15 @@ def _data(data: Any) -> dict[str, str]:
                 content = base64.b64encode(base64.b64decode(content, validate=False)).decode()
             except ValueError:
                 continue
-        kept[kind] = nh3.clean(content) if kind in ("text/html", "text/markdown") else content
+        kept[kind] = content
+    # Whoever shows an output takes one of its kinds: those that hold markup become cleaned HTML.
+    for kind, harmless in (
+        ("text/latex", clean.formula),
+        ("text/markdown", clean.markdown),
+        ("text/html", clean.cleaned),
+    ):
+        if kind in kept:
+            kept["text/html"] = harmless(kept.pop(kind))
     return kept
 
 
@@ -181,22 +187,49 @@ def _data(data: Any) -> dict[str, str]:
 def page(
     student: str, assignment: str, exercise: Exercise, cells: list[dict], result: dict, isolated: bool
 ) -> str:
-    """The feedback page of one submission."""
+    """The feedback page of one submission, with the points that its tests gave.
+
+    What a person may change stands in slots, which `with_marks` fills again: an HTML comment opens
+    and closes each. No student can write one, since `clean` drops comments.
+    """
+    entry = {**result, "student": student, "assignment": assignment, "isolated": isolated}
+    marks = automatic_marks(exercise, result)
     tests = result["tests"]
-    parts = [_summary(student, assignment, exercise, result, isolated)]
-    shown: set[str] = set()
-    for cell in cells:
+    parts = [_slot("summary", _summary(exercise, entry, marks))]
+    due = [task.grade_id for task in (*exercise.tasks, *exercise.written)]
+    for index, cell in enumerate(cells):
         parts.append(_cell(cell))
-        if cell["role"] == "task" and cell["grade_id"] not in shown:
-            last = max(i for i, other in enumerate(cells) if other["grade_id"] == cell["grade_id"])
-            if cells[last] is cell:
-                shown.add(cell["grade_id"])
-                parts += [_test(t, tests[t.grade_id]) for t in exercise.task(cell["grade_id"]).tests]
-    for task in exercise.tasks:
-        if task.grade_id not in shown:
-            parts.append(f"<h3>{html.escape(task.grade_id)}</h3>")
-            parts += [_test(t, tests[t.grade_id]) for t in task.tests if t.grade_id in tests]
+        grade_id = cell["grade_id"]
+        if grade_id in due and not any(other["grade_id"] == grade_id for other in cells[index + 1 :]):
+            due.remove(grade_id)
+            parts += _verdict(exercise, grade_id, tests, marks)
+    for grade_id in due:
+        parts.append(f"<h3>{html.escape(grade_id)}</h3>")
+        parts += _verdict(exercise, grade_id, tests, marks)
     return document(f"{assignment}: {student}", "\n".join(parts))
+
+
+def with_marks(old: str, exercise: Exercise, entry: dict, marks: Marks) -> str:
+    """A feedback page with its marks, comments and total as they stand in the gradebook.
+
+    Args:
+        old: the page as `page` wrote it.
+        entry: the student's line in the journal.
+    """
+    new = _fill(old, "summary", _summary(exercise, entry, marks))
+    for task in (*exercise.tasks, *exercise.written):
+        new = _fill(new, f"mark {task.grade_id}", _mark(exercise, task.grade_id, marks))
+    return new
+
+
+def _slot(name: str, content: str) -> str:
+    return f"<!-- {name} -->{content}<!-- end {name} -->"
+
+
+def _fill(old: str, name: str, content: str) -> str:
+    first, opening, rest = old.partition(f"<!-- {name} -->")
+    _, closing, last = rest.partition(f"<!-- end {name} -->")
+    return first + opening + content + closing + last if closing else old
 
 
 def document(title: str, body: str) -> str:
@@ -211,37 +244,90 @@ def document(title: str, body: str) -> str:
     )
 
 
-def _summary(student: str, assignment: str, exercise: Exercise, result: dict, isolated: bool) -> str:
-    tests = result["tests"]
-    rows = []
-    for task in exercise.tasks:
-        got = sum(tests[t.grade_id]["score"] for t in task.tests if t.grade_id in tests)
-        rows.append(f"<tr><td>{html.escape(task.grade_id)}</td><td>{got:g} of {task.points:g}</td></tr>")
+def automatic_marks(exercise: Exercise, result: dict) -> Marks:
+    """What a submission has before a person looks at it."""
+    cells = {
+        name: Mark(test["score"], test["points"], waits=test["status"] == NOT_GRADED)
+        for name, test in result["tests"].items()
+    }
     for written in exercise.written:
-        name = html.escape(written.grade_id)
-        rows.append(f"<tr><td>{name}</td><td>a person marks this ({written.points:g})</td></tr>")
-    total = sum(outcome["score"] for outcome in tests.values())
-    most = sum(task.points for task in exercise.tasks)
+        blank = written.grade_id in result.get("unanswered", [])
+        cells[written.grade_id] = Mark(0.0, written.points, waits=not blank)
+    return Marks(cells)
+
+
+def _summary(exercise: Exercise, entry: dict, marks: Marks) -> str:
     parts = [
-        f"<h1>{html.escape(assignment)}</h1>",
-        f"<p>{html.escape(student)}: <b>{total:g} of {most:g}</b> points from tests.</p>",
-        f"<table>{''.join(rows)}</table>",
+        f"<h1>{html.escape(entry['assignment'])}</h1>",
+        f"<p>{html.escape(entry['student'])}: {_total(marks)}</p>",
+        f"<table>{''.join(_row(exercise, task.grade_id, marks) for task in exercise.tasks)}",
+        f"{''.join(_row(exercise, written.grade_id, marks) for written in exercise.written)}</table>",
     ]
-    if not isolated:
+    if not entry["isolated"]:
         parts.append(
             "<p class='err'>Graded without a sandbox: the tests could be reached by the code they judge.</p>"
         )
-    for words, kind in ((result["why"], "err"), (result["notes"], "note")):
+    for words, kind in ((entry["why"], "err"), (entry["notes"], "note")):
         if words:
             items = "".join(f"<li>{html.escape(word)}</li>" for word in words)
             parts.append(f"<ul class='{kind}'>{items}</ul>")
-    parts.append(f"<p class='note'>Receipt of your files: <code>{result['receipt'][:16]}</code></p>")
+    parts.append(f"<p class='note'>Receipt of your files: <code>{entry['receipt'][:16]}</code></p>")
     return "\n".join(parts)
+
+
+def _total(marks: Marks) -> str:
+    """The points so far, and how many are still to come."""
+    words = f"<b>{marks.points:g} of {marks.most:g}</b> points"
+    if marks.penalty:
+        words += f", {marks.penalty:g} taken off for being late"
+    return words + (f"; a person has still to give up to {marks.waiting:g}." if marks.waiting else ".")
+
+
+def _row(exercise: Exercise, grade_id: str, marks: Marks) -> str:
+    """A task in the table: its points, or that a person marks it."""
+    cells = [marks.cells[name] for name in _graded_by(exercise, grade_id) if name in marks.cells]
+    most = sum(mark.most for mark in cells)
+    got = f"{sum(mark.points for mark in cells):g} of {most:g}"
+    if cells and all(mark.waits for mark in cells):
+        got = f"a person marks this ({most:g})"
+    return f"<tr><td>{html.escape(grade_id)}</td><td>{got}</td></tr>"
+
+
+def _graded_by(exercise: Exercise, grade_id: str) -> list[str]:
+    """The cells that hold the points of a task: its tests, or itself if it is a written one."""
+    tests = [test.grade_id for task in exercise.tasks if task.grade_id == grade_id for test in task.tests]
+    return tests or [grade_id]
+
+
+def _verdict(exercise: Exercise, grade_id: str, tests: dict[str, dict], marks: Marks) -> list[str]:
+    """What follows the cell of a task: its tests, and what a person gave and said."""
+    shown = [
+        _test(test, tests[test.grade_id])
+        for task in exercise.tasks
+        if task.grade_id == grade_id
+        for test in task.tests
+        if test.grade_id in tests
+    ]
+    return [*shown, _slot(f"mark {grade_id}", _mark(exercise, grade_id, marks))]
+
+
+def _mark(exercise: Exercise, grade_id: str, marks: Marks) -> str:
+    """What a person gave and said, or has still to give."""
+    lines = []
+    for name in _graded_by(exercise, grade_id):
+        mark = marks.cells.get(name)
+        if mark and mark.waits:
+            lines.append(f"<b>{html.escape(name)}</b>: a person marks this ({mark.most:g})")
+        elif mark and mark.by_person:
+            lines.append(f"<b>{html.escape(name)}</b>: {mark.points:g} of {mark.most:g}, given by a person")
+    if comment := marks.comments.get(grade_id):
+        lines.append(html.escape(comment).replace("\n", "<br>"))
+    return f"<div class='mark'>{'<br>'.join(lines)}</div>" if lines else ""
 
 
 def _cell(cell: dict) -> str:
     if cell["kind"] != "code":
-        return _markdown(cell["source"])
+        return _words_of(cell)
     shown = "".join(_output(output) for output in _outputs(cell["outputs"]))
     if cell["error"]:
         shown += f"<div class='out err'>{html.escape(cell['error'])}</div>"
@@ -282,5 +368,6 @@ def _code(source: str) -> str:
     return f"<div class='code'>{highlight(source, PythonLexer(), _COLOURS)}</div>"
 
 
-def _markdown(source: str) -> str:
-    return nh3.clean(mistune.html(source[:50_000]))
+def _words_of(cell: dict) -> str:
+    """A Markdown cell rendered, a raw cell as it stands, both harmless."""
+    return (clean.markdown if cell["kind"] == "markdown" else clean.plain)(cell["source"])

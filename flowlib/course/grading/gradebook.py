@@ -15,6 +15,8 @@ from nbgrader.utils import compute_checksum
 from sqlalchemy.exc import SAWarning
 
 from flowlib.course.exercise import Exercise, text
+from flowlib.course.grading import private
+from flowlib.course.grading.marks import Mark, Marks
 from flowlib.course.grading.trusted import NOT_GRADED
 from flowlib.course.house import CourseError
 
@@ -32,6 +34,8 @@ class Book:
         self.assignment = assignment
         # nbgrader starts alembic by name, which lies beside this Python.
         os.environ["PATH"] = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
+        if url.startswith("sqlite:///"):
+            private.file(Path(url.removeprefix("sqlite:///")))
         try:
             self.book = Gradebook(url, course_id=course)
         except Exception as error:
@@ -130,14 +134,23 @@ class Book:
             for submission in self._submissions()
         }
 
-    def rows(self) -> list[dict]:
-        """One row for each submission in the columns of nbgrader's own export."""
+    def marks(self) -> dict[str, Marks]:
+        """Every student's marks of this assignment, with what a person gave and said."""
+        return {submission.student_id: _marks(submission) for submission in self._submissions()}
+
+    def rows(self, every: bool = False) -> list[dict]:
+        """One row for each submission in the columns of nbgrader's own export.
+
+        Args:
+            every: the submissions to all assignments that the gradebook holds, not to this one alone.
+        """
         rows = []
-        for submission in self._submissions():
+        names = [assignment.name for assignment in self.book.assignments] if every else [self.assignment]
+        for submission in [one for name in names for one in self._submissions(name)]:
             student = submission.student
             rows.append(
                 {
-                    "assignment": self.assignment,
+                    "assignment": submission.assignment.name,
                     "duedate": submission.assignment.duedate or "",
                     "timestamp": submission.timestamp or "",
                     "student_id": student.id,
@@ -151,11 +164,24 @@ class Book:
                     "needs_manual_grade": submission.needs_manual_grade,
                 }
             )
-        return sorted(rows, key=lambda row: row["student_id"])
+        return sorted(rows, key=lambda row: (row["assignment"], row["student_id"]))
 
-    def _submissions(self) -> list[SubmittedAssignment]:
+    def _submissions(self, assignment: str | None = None) -> list[SubmittedAssignment]:
         self.book.db.expire_all()
-        return self.book.assignment_submissions(self.assignment)
+        return self.book.assignment_submissions(assignment or self.assignment)
+
+
+def _marks(submission: SubmittedAssignment) -> Marks:
+    cells, comments = {}, {}
+    for notebook in submission.notebooks:
+        for grade in notebook.grades:
+            by_person = grade.manual_score is not None
+            waits = bool(grade.needs_manual_grade) and not by_person
+            cells[grade.name] = Mark(grade.score or 0.0, grade.max_score, by_person, waits)
+        for comment in notebook.comments:
+            if comment.manual_comment:
+                comments[comment.name] = comment.manual_comment
+    return Marks(cells, comments, submission.late_submission_penalty)
 
 
 _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}

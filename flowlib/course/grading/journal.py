@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from flowlib.course.exercise import Exercise
+from flowlib.course.grading import private
 from flowlib.course.house import CourseError
 
 
@@ -25,8 +26,7 @@ class Journal:
 
     def __init__(self, path: Path):
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = open(path, "ab")  # noqa: SIM115  (kept open, and locked, for the whole run)
+        self._file = open(private.file(path), "ab")  # noqa: SIM115  (open and locked for the whole run)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,8 +1,9 @@
-"""One submission, from files to points.
+"""One submission, from cells to points: the one way in which answers are judged.
 
-First the notebook runs as the student wrote it, each test at its place. If a test fails, it runs
-again in a fresh process, and this time the reference answer of each task follows the tests of that
-task: a task then stands on right earlier ones, and one mistake costs once. The better result counts.
+The released notebook runs from top to bottom with the student's cells at their place, and each test
+where it stands. If a cell or a test ends the process, what comes after it is saved by further attempts,
+each of which leaves out one more such cell; a test counts as it ended in the first attempt that reached
+it. Tasks are independent, so nothing of the reference answers ever runs.
 """
 
 from __future__ import annotations
@@ -10,18 +11,19 @@ from __future__ import annotations
 import socket
 import tempfile
 import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from flowlib.course.exercise import Exercise, Task, public
-from flowlib.course.grading import preflight, trusted
+from flowlib.course.exercise import HIDDEN, Exercise, Task, TestCell, given_code, public
+from flowlib.course.grading import preflight, similarity, trusted
 from flowlib.course.grading.bridge import Box, BoxLost
 from flowlib.course.grading.preflight import Cell, Submission
 from flowlib.course.grading.sandbox import Limits
 from flowlib.course.grading.trusted import Outcome
 
 WRITE_HERE = "*Write your answer here.*"  # what released notebooks say in a written task
+NOT_SHOWN = "[What this cell showed is left out, because a hidden test had run before it.]\n"
 GRADED, FAILED, FLAGGED = "graded", "failed", "flagged"
 
 
@@ -40,20 +42,6 @@ class Verdict:
     seconds: float = 0.0
 
 
-@dataclass
-class _Clock:
-    limits: Limits
-    end: float
-
-    def cell(self) -> float:
-        """Seconds that the next cell may take."""
-        return max(0.0, min(self.limits.cell_seconds, self.end - time.monotonic()))
-
-    @property
-    def over(self) -> bool:
-        return time.monotonic() >= self.end
-
-
 def judge(
     files: dict[str, bytes],
     notes: list[str],
@@ -61,11 +49,17 @@ def judge(
     exercise: Exercise,
     zygote: socket.socket,
     limits: Limits,
+    key: str,
     worker: int = 0,
     seed: int = 0,
     isolate: bool = True,
 ) -> Verdict:
-    """Grade the files of one submission. Whatever they hold, this returns a verdict."""
+    """Grade the files of one submission. Whatever they hold, this returns a verdict.
+
+    Args:
+        key: what hidden tests draw from.
+        seed: of the student's process.
+    """
     start = time.monotonic()
     collected = preflight.Collected(files, list(notes), list(flags))
     verdict = Verdict(GRADED, receipt=collected.receipt)
@@ -78,7 +72,7 @@ def judge(
                 outcome = Outcome(trusted.NOT_GRADED, 0.0, test.points, str(error))
                 verdict.tests[test.grade_id] = outcome.as_dict()
         return verdict
-    clock = _Clock(limits, start + limits.total_seconds)
+    clock = Clock(limits, start + limits.total_seconds)
     with tempfile.TemporaryDirectory(prefix="flowcourse-") as place:
         folder = Path(place) / "submission"
         _lay_out(collected, folder)
@@ -86,22 +80,7 @@ def judge(
         def new_box() -> Box:
             return Box(zygote, folder, limits, worker, seed, isolate, clock.end)
 
-        first = _Attempt(exercise, submission, clock)
-        first.run(new_box)
-        outcomes = dict(first.outcomes)
-        avoid = first.fatal
-        for _ in range(len(exercise.tasks) + 1):
-            if clock.over or not _worth_another(exercise, outcomes, avoid):
-                break
-            again = _Attempt(exercise, submission, clock, reference=True, avoid=avoid, passed=outcomes)
-            again.run(new_box)
-            for grade_id, outcome in again.outcomes.items():
-                if outcome.score > outcomes[grade_id].score:
-                    outcome.message = ""
-                    outcomes[grade_id] = outcome
-            if not again.fatal - avoid:
-                break
-            avoid |= again.fatal
+        outcomes, first = run(exercise, submission, new_box, clock, key)
     verdict.tests = {grade_id: outcome.as_dict() for grade_id, outcome in outcomes.items()}
     verdict.cells, verdict.sources = first.shown, submission.sources(exercise)
     verdict.notes = submission.notes
@@ -109,19 +88,12 @@ def judge(
     verdict.why = list(submission.flags)
     if any(o.status == trusted.TAMPERING for o in outcomes.values()) or first.tampering:
         verdict.why.append("its process sent replies that no notebook sends")
+    verdict.why += dict.fromkeys(doubt for outcome in outcomes.values() for doubt in outcome.doubts)
+    verdict.why += similarity.from_flowlib(first.code, exercise)
     if verdict.why:
         verdict.outcome = FLAGGED
     verdict.seconds = round(time.monotonic() - start, 3)
     return verdict
-
-
-def _worth_another(exercise: Exercise, outcomes: dict[str, Outcome], fatal: frozenset) -> bool:
-    """Reference answers can help if a test failed after an earlier task did, or after the process ended."""
-    short = [
-        any(outcomes[test.grade_id].status != trusted.PASSED for test in task.tests)
-        for task in exercise.tasks
-    ]
-    return sum(short) > 1 or (any(short) and bool(fatal))
 
 
 def _unanswered(submission: Submission, exercise: Exercise) -> list[str]:
@@ -145,54 +117,108 @@ def _lay_out(collected: preflight.Collected, folder: Path) -> None:
         path.write_bytes(content)
 
 
-class _Attempt:
-    """One process, from setup to the last test."""
+# ---------------------------------------------------------------------------- attempts
+
+
+@dataclass
+class Clock:
+    """The time of one submission."""
+
+    limits: Limits
+    end: float
+
+    def cell(self) -> float:
+        """Seconds that the next cell may take."""
+        return max(0.0, min(self.limits.cell_seconds, self.end - time.monotonic()))
+
+    @property
+    def over(self) -> bool:
+        return time.monotonic() >= self.end
+
+
+def run(
+    exercise: Exercise,
+    submission: Submission,
+    new_box: Callable[[], Box],
+    clock: Clock,
+    key: str,
+    cells: range | None = None,
+    tests: Collection[str] | None = None,
+) -> tuple[dict[str, Outcome], Attempt]:
+    """Run a submission in as many attempts as it needs.
+
+    Args:
+        cells: the numbers of the cells to run; by default of all.
+        tests: which of the tests among them to run; by default all.
+
+    Returns:
+        the outcomes of these tests, and the first attempt.
+    """
+    first, outcomes, left_out = None, {}, set()
+    while True:
+        attempt = Attempt(exercise, submission, clock, key, left_out, tests, scored=outcomes)
+        with new_box() as box:
+            attempt.run(box, range(len(submission.cells)) if cells is None else cells)
+        first = first or attempt
+        outcomes = outcomes | attempt.outcomes
+        left_out = left_out | attempt.fatal
+        if clock.over or not attempt.not_reached:
+            return outcomes | attempt.not_reached, first
+
+
+class Attempt:
+    """One process, from the first cell to the last."""
 
     def __init__(
         self,
         exercise: Exercise,
         submission: Submission,
-        clock: _Clock,
-        reference: bool = False,
-        avoid: frozenset[Any] = frozenset(),
-        passed: dict[str, Outcome] | None = None,
+        clock: Clock,
+        key: str,
+        left_out: Collection[int] = (),
+        tests: Collection[str] | None = None,
+        scored: Collection[str] = (),
     ):
-        self.exercise, self.submission, self.clock = exercise, submission, clock
-        self.reference, self.avoid = reference, avoid
-        self.skip = {name for name, o in (passed or {}).items() if o.status == trusted.PASSED}
-        self.outcomes: dict[str, Outcome] = {}
+        self.submission, self.clock, self.key, self.left_out = submission, clock, key, left_out
+        self.tests = {
+            test.grade_id: (task, test)
+            for task in exercise.tasks
+            for test in task.tests
+            if test.grade_id not in scored and (tests is None or test.grade_id in tests)
+        }
+        self.code, self.released = submission.code(), given_code(exercise)
+        self.outcomes: dict[str, Outcome] = {}  # of the tests that this attempt reached
+        self.not_reached: dict[str, Outcome] = {}
         self.shown: list[dict] = []
-        self.fatal: frozenset[Any] = frozenset()  # cells and tests that ended the process
+        self.fatal: set[int] = set()  # cells that ended the process, or that the clock had to stop
         self.tampering = False
         self.errors: dict[str, str] = {}  # why the cell of a task did not run to its end
-        self.followed: set[str] = set()  # tasks whose reference has run
-        self.sources = submission.sources(exercise)
 
-    def run(self, new_box) -> None:
-        """Follow the student's notebook from top to bottom."""
-        with new_box() as box:
-            self.box = box
-            for source in self.exercise.setup:
-                self._execute(source, None)
-            for step, cell in enumerate(self.submission.cells):
-                if cell.role == "task":
-                    self._close_tasks(before=cell.grade_id)
-                if cell.role == "test":
-                    self._test_here(cell.grade_id, step)
-                elif cell.role == "locked":
-                    continue
-                else:
-                    self._student_cell(cell, step)
-            self._close_tasks()
+    def run(self, box: Box, cells: range) -> None:
+        """Follow the notebook from top to bottom."""
+        self.box = box
+        for step in cells:
+            cell = self.submission.cells[step]
+            if cell.role == "test":
+                if cell.grade_id in self.tests:
+                    self._test(step, *self.tests[cell.grade_id])
+            elif not cell.given:
+                self._student_cell(cell, step)
+            elif cell.kind == "code":
+                self._execute(cell, step)
         self.tampering = bool(box.lost and box.lost.reason == "tampering")
 
-    # The student's cells.
+    def _private(self, step: int) -> bool:
+        """A hidden test ran before this cell: what the student's process says now could be its inputs."""
+        return any(cell.role == "test" and HIDDEN[0] in cell.source for cell in self.submission.cells[:step])
 
     def _student_cell(self, cell: Cell, step: int) -> None:
         outputs: list = []
         error = None
-        if cell.kind == "code" and step not in self.avoid and cell.source.strip():
-            error, outputs = self._execute(cell.source, step, cell.grade_id)
+        if cell.kind == "code" and step not in self.left_out and cell.source.strip():
+            error, outputs = self._execute(cell, step)
+        if outputs and self._private(step):
+            outputs = [{"output_type": "stream", "name": "stdout", "text": NOT_SHOWN}]
         self.shown.append(
             {
                 "kind": cell.kind,
@@ -204,90 +230,47 @@ class _Attempt:
             }
         )
 
-    def _execute(self, source: str, step: int | None, grade_id: str = "") -> tuple[str | None, list]:
+    def _execute(self, cell: Cell, step: int) -> tuple[str | None, list]:
+        """Run a cell; why it did not run, in the grader's words, and what it showed."""
         if self.box.lost:
             return "not run: the process had ended before", []
         if self.clock.over:
             return "not run: the time for this submission was used up", []
         seconds = self.clock.cell()
+        self.errors.pop(cell.grade_id, None)
         try:
-            reply = self.box.run(source, seconds)
+            reply = self.box.run(cell.source, seconds)
         except BoxLost as lost:
-            self.fatal |= {step}
-            self.errors[grade_id] = str(lost)
+            self.fatal.add(step)
+            self.errors[cell.grade_id] = str(lost)
             return str(lost), []
         if error := reply["error"]:
-            self.errors[grade_id] = f"{error['types'][0]}: {error['message']}"
-            if "TimeLimit" in error["types"]:
-                self.errors[grade_id] = f"it ran longer than {seconds:.0f} s and was stopped"
-                self.fatal |= {step}  # it ended nothing, but need not be waited for again
+            if self.box.stopped:
+                self.errors[cell.grade_id] = f"it ran longer than {seconds:.0f} s and was stopped"
+                self.fatal.add(step)  # the process lives; but no further attempt shall wait for it again
+            else:
+                self.errors[cell.grade_id] = trusted.words_of(error, self._private(step))
         return None, reply["outputs"] if isinstance(reply["outputs"], list) else []
 
-    # Tests.
-
-    def _seen(self, task: Task) -> bool:
-        return any(cell["grade_id"] == task.grade_id for cell in self.shown)
-
-    def _test_here(self, grade_id: str, step: int) -> None:
-        """A test cell of the notebook: run it if its task is above it and it has not run yet."""
-        for task in self.exercise.tasks:
-            for test in task.tests:
-                if test.grade_id == grade_id and self._seen(task):
-                    # Of a task with cells further down, the tests wait for the last one.
-                    later = self.submission.cells[step + 1 :]
-                    if not any(cell.grade_id == task.grade_id for cell in later):
-                        self._test(task, test)
-                        self._follow_with_reference(task)
-
-    def _close_tasks(self, before: str | None = None) -> None:
-        """Run the tests that are due and have no cell of their own any more."""
-        for task in self.exercise.tasks:
-            if task.grade_id == before:
-                continue
-            waiting = before is not None and not self._complete(task) and not self._left_out(task, before)
-            for test in task.tests:
-                if not waiting:
-                    self._test(task, test)
-            if not waiting:
-                self._follow_with_reference(task)
-
-    def _complete(self, task: Task) -> bool:
-        """All the cells of a task have run."""
-        have = sum(cell["grade_id"] == task.grade_id for cell in self.shown)
-        want = sum(cell.grade_id == task.grade_id for cell in self.submission.cells)
-        return have == want and want > 0
-
-    def _left_out(self, task: Task, before: str) -> bool:
-        """The student handed in no cell for a task that comes before another."""
-        order = [other.grade_id for other in self.exercise.tasks]
-        return task.grade_id not in self.sources and order.index(task.grade_id) < order.index(before)
-
-    def _test(self, task: Task, test) -> None:
-        if test.grade_id in self.outcomes or test.grade_id in self.skip:
-            return
-        if task.grade_id not in self.sources:
+    def _test(self, step: int, task: Task, test: TestCell) -> None:
+        if task.grade_id not in self.code:
             outcome = Outcome(trusted.MISSING, 0.0, test.points, "the cell of this task is missing")
-        elif test.grade_id in self.avoid:
-            outcome = Outcome(trusted.LOST, 0.0, test.points)
         elif self.clock.over:
             message = f"the time for this submission ({self.clock.limits.total_seconds:.0f} s) was used up"
-            outcome = Outcome(trusted.TIMED_OUT, 0.0, test.points, message)
+            self.not_reached[test.grade_id] = Outcome(trusted.TIMED_OUT, 0.0, test.points, message)
+            return
         elif self.box.lost:
             message = f"not run, because the process had ended before: {self.box.lost}"
-            outcome = Outcome(trusted.LOST, 0.0, test.points, message)
+            self.not_reached[test.grade_id] = Outcome(trusted.LOST, 0.0, test.points, message)
+            return
         else:
-            names = [name for other in self.exercise.tasks for name in other.names]
-            outcome = trusted.run_test(self.exercise, test, self.box, names, self.sources, self.clock.cell())
-            if self.box.lost:
-                self.fatal |= {test.grade_id}
-            elif outcome.undefined and task.grade_id in self.errors:
-                outcome.message = (
-                    f"the cell of {task.grade_id} did not run to its end: {self.errors[task.grade_id]}"
-                )
+            above = self.submission.cells[:step]
+            given = [cell.source for cell in above if cell.role == "locked" and cell.kind == "code"]
+            seconds, private = self.clock.cell(), self._private(step)
+            outcome = trusted.run_test(
+                test, self.box, task.names, given, self.code, seconds, self.key, private, self.released
+            )
+            if outcome.status == trusted.FAILED and task.grade_id in self.errors:
+                why = f"the cell of {task.grade_id} did not run to its end: {self.errors[task.grade_id]}"
+                outcome.message = why if outcome.undefined else f"{why}. Then: {outcome.message}"
         self.outcomes[test.grade_id] = outcome
-
-    def _follow_with_reference(self, task: Task) -> None:
-        done = all(t.grade_id in self.outcomes or t.grade_id in self.skip for t in task.tests)
-        if self.reference and done and task.grade_id not in self.followed and not self.box.lost:
-            self.followed.add(task.grade_id)
-            self._execute(task.source, None)

@@ -1,7 +1,7 @@
 """Reading what a student handed in: safely, forgivingly, and with words for everything odd.
 
 `collect` reads the files of a folder and follows no link. `repair` finds the exercise notebook
-among them and puts its cells in the order that the grader needs. Neither runs any of it.
+among them and puts its cells where the release has them. Neither runs any of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from flowlib.course.exercise import Exercise, defined_names
+from flowlib.course.exercise import Exercise, defined_names, text
 from flowlib.course.house import NOTEBOOK
 
 MAX_FILES = 200
@@ -58,19 +58,34 @@ class Cell:
     source: str
     grade_id: str = ""
 
+    @property
+    def given(self) -> bool:
+        """The exercise's own: whatever the student made of it, it is run as released."""
+        return self.role in ("locked", "test")
+
 
 @dataclass
 class Submission:
-    """A submitted notebook after repair."""
+    """A submitted notebook after repair: the released one, with what the student wrote at its place."""
 
     cells: list[Cell]
-    notes: list[str]
-    flags: list[str]
+    notes: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    modules: dict[str, str] = field(default_factory=dict)  # files that a cell could import
 
     def sources(self, exercise: Exercise) -> dict[str, str]:
         """The submitted source of each task; of several cells for one task the last counts."""
         found = {cell.grade_id: cell.source for cell in self.cells if cell.role == "task"}
         return {task.grade_id: found[task.grade_id] for task in exercise.tasks if task.grade_id in found}
+
+    def code(self) -> dict[str, str]:
+        """All code that was handed in, in the order in which it runs: name of a cell or file -> source."""
+        found: dict[str, str] = {}
+        for number, cell in enumerate(self.cells):
+            if cell.kind == "code" and not cell.given:
+                name = cell.grade_id if cell.grade_id and cell.grade_id not in found else f"cell {number}"
+                found[name] = cell.source
+        return found | self.modules
 
 
 # ---------------------------------------------------------------------------- files
@@ -162,7 +177,34 @@ def repair(collected: Collected, exercise: Exercise) -> Submission:
     """
     notes, flags = list(collected.notes), list(collected.flags)
     raw = parse(collected.files[_choose(collected, exercise, notes, flags)], notes)
-    return Submission(_cells(raw, exercise, notes, flags), notes, flags)
+    modules = {
+        name: content.decode("utf-8", "replace") if name.endswith(".py") else ""
+        for name, content in collected.files.items()
+        if name.endswith((".py", ".pyc", ".so", ".zip"))
+    }
+    return Submission(arrange(_cells(raw, exercise, notes), exercise, notes), notes, flags, modules)
+
+
+def arrange(cells: list[Cell], exercise: Exercise, notes: list[str]) -> list[Cell]:
+    """The released notebook with the student's cells in it.
+
+    Locked cells and tests stand where the release has them, whatever was moved, doubled or deleted;
+    so do tasks. Every other cell follows the released cell that it followed in the submission.
+    """
+    following: dict[str, list[Cell]] = {"": []}
+    place = ""
+    for cell in cells:
+        place = cell.grade_id or place
+        if not cell.given:
+            following.setdefault(place, []).append(cell)
+    arranged = list(following[""])
+    for released in _released(exercise):
+        if released.given:
+            arranged.append(released)
+        arranged += following.get(released.grade_id, [])
+    if [id(cell) for cell in arranged if not cell.given] != [id(cell) for cell in cells if not cell.given]:
+        notes.append("cells had been moved; they ran in the order of the released notebook")
+    return arranged
 
 
 def _choose(collected: Collected, exercise: Exercise, notes: list[str], flags: list[str]) -> str:
@@ -177,7 +219,7 @@ def _choose(collected: Collected, exercise: Exercise, notes: list[str], flags: l
 
     def fit(name: str) -> tuple[int, str]:
         try:
-            cells = _cells(parse(collected.files[name], []), exercise, [], [])
+            cells = _cells(parse(collected.files[name], []), exercise, [])
         except Unreadable:
             return -1, name
         return len({cell.grade_id for cell in cells if cell.role == "task"}), name
@@ -256,11 +298,11 @@ def _upgrade(notebook: dict) -> dict:
         raise Unreadable("the notebook says format 3 but does not follow it") from None
 
 
-def _cells(notebook: dict, exercise: Exercise, notes: list[str], flags: list[str]) -> list[Cell]:
-    roles = _roles(exercise)
+def _cells(notebook: dict, exercise: Exercise, notes: list[str]) -> list[Cell]:
+    released = {cell.grade_id: cell for cell in _released(exercise)}
     cells: list[Cell] = []
     for raw in notebook["cells"]:
-        cell = _clean(raw, roles, notes)
+        cell = _clean(raw, released, notes)
         if cell is not None:
             cells.append(cell)
     _find_unmarked(cells, exercise, notes)
@@ -268,20 +310,22 @@ def _cells(notebook: dict, exercise: Exercise, notes: list[str], flags: list[str
     return cells
 
 
-def _roles(exercise: Exercise) -> dict[str, tuple[str, str]]:
-    """For each grade_id of the exercise its role and its kind of cell."""
-    roles = {}
+def _released(exercise: Exercise) -> list[Cell]:
+    """The marked cells of the exercise, in order."""
+    found = []
     for cell in exercise.notebook["cells"]:
         about = cell.get("metadata", {}).get("nbgrader")
         if about:
-            solution, grade = about.get("solution"), about.get("grade")
             code = cell["cell_type"] == "code"
-            role = ("task" if code else "written") if solution else ("test" if grade else "locked")
-            roles[about["grade_id"]] = role, cell["cell_type"]
-    return roles
+            if about.get("solution"):
+                role = "task" if code else "written"
+            else:
+                role = "test" if about.get("grade") else "locked"
+            found.append(Cell(role, cell["cell_type"], text(cell), about["grade_id"]))
+    return found
 
 
-def _clean(raw: Any, roles: dict[str, tuple[str, str]], notes: list[str]) -> Cell | None:
+def _clean(raw: Any, released: dict[str, Cell], notes: list[str]) -> Cell | None:
     """Keep of a cell its kind, its text and which cell of the exercise it is; nothing else."""
     if not isinstance(raw, dict):
         return None
@@ -300,11 +344,12 @@ def _clean(raw: Any, roles: dict[str, tuple[str, str]], notes: list[str]) -> Cel
         notes.append("tags of cells were ignored")
     about = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
     grade_id = about.get("grade_id")
-    role, expected = roles.get(grade_id, ("other", kind)) if isinstance(grade_id, str) else ("other", kind)
-    if role in ("task", "written") and kind != expected:
-        notes.append(f"{grade_id} was turned into a {kind} cell; it was read as {expected}")
-        kind = expected
-    return Cell(role, kind, source, grade_id if role != "other" else "")
+    known = released.get(grade_id) if isinstance(grade_id, str) else None
+    if known is None:
+        return Cell("other", kind, source)
+    if not known.given and kind != known.kind:
+        notes.append(f"{grade_id} was turned into a {kind} cell; it was read as {known.kind}")
+    return Cell(known.role, known.kind, source, grade_id)
 
 
 def _find_unmarked(cells: list[Cell], exercise: Exercise, notes: list[str]) -> None:

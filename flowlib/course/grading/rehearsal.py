@@ -1,109 +1,150 @@
-"""Grading one answer in this very process: the same tests and the same bridge, without the walls.
+"""Trying one answer: the judge's own way, without walls.
 
-For code that we wrote ourselves, such as the answer files that test the tests. Values cross as
-bytes here too, so what a test can see of an answer is what it sees at grading.
+For code that we wrote ourselves, such as the answer files that test the tests. The released notebook
+runs as it does at grading, with the answer at its place and the other tasks untouched. What stands
+above a task runs once; every answer to it then goes on from a fork of that process.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
-import linecache
-from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any
+import atexit
+import copy
+import functools
+import hashlib
+import json
+import socket
+import tempfile
+import time
+from collections.abc import Collection, Iterable
+from pathlib import Path
 
-import numpy as np
-import torch
+from flowlib.course.exercise import Exercise, Result, Task
+from flowlib.course.grading import judge, preflight, workers
+from flowlib.course.grading.bridge import Box
+from flowlib.course.grading.preflight import Submission
+from flowlib.course.grading.sandbox import Limits
+from flowlib.course.grading.trusted import PASSED, Outcome
+from flowlib.course.house import NOTEBOOK
+from flowlib.course.release import student_version
 
-from flowlib.course.exercise import Exercise, Result, defined_names
-from flowlib.course.grading import box, bridge, trusted, values
+KEY = "rehearsal"  # the class key, of no class
+MOST_KEPT = 8  # processes that wait for further answers
 
 
 def rehearse(
     exercise: Exercise, grade_id: str, source: str | None = None, seconds: float = 30.0
 ) -> list[Result]:
-    """Try a source for one task, after the reference answers to the tasks before it.
+    """Try a source for one task.
 
     Args:
         source: the cell's source; None takes the one that the exercise holds.
-        seconds: the limit of each test cell.
+        seconds: the limit of each cell and test.
 
     Returns:
-        one Result for each test cell of the task. A source that does not even run fails all.
+        one Result for each test.
     """
     task = exercise.task(grade_id)
-    source = task.source if source is None else source
-    before = exercise.tasks[: exercise.tasks.index(task)]
-    sources = {other.grade_id: other.source for other in before} | {grade_id: source}
-    names = [name for text in (*sources.values(), task.source) for name in defined_names(text)]
-    with _unchanged():
-        namespace: dict[str, Any] = {"__name__": "__main__"}
-        for number, cell in enumerate([*exercise.setup, *(other.source for other in before)]):
-            _execute(cell, f"<before {number}>", namespace)
-        try:
-            _execute(source, f"<{grade_id}>", namespace)
-        except Exception as error:
-            said = f"{type(error).__name__}: {error}"
-            return [Result(test.grade_id, False, test.points, said) for test in task.tests]
-        results = []
-        for test in task.tests:
-            outcome = trusted.run_test(exercise, test, OpenBox(namespace), names, sources, seconds)
-            passed = outcome.status == trusted.PASSED
-            results.append(Result(test.grade_id, passed, test.points, outcome.message))
-        return results
+    submission = fill(exercise, {grade_id: task.source if source is None else source})
+    start, _, end = _places(submission, task)
+    box = _run_up_to(exercise, grade_id, start)
+    clock = _clock(seconds)
+    outcomes, _ = judge.run(exercise, submission, box.fork, clock, KEY, range(start, end))
+    return _results(outcomes)
 
 
-class OpenBox(bridge.Box):
-    """A box without walls around a namespace of this process."""
+def rehearse_draws(
+    exercise: Exercise, grade_id: str, source: str, keys: Iterable[str], tests: Collection[str]
+) -> list[dict[str, Result]]:
+    """Try a source on what other class keys draw; the cells run once, the tests once for each key.
 
-    def __init__(self, namespace: dict[str, Any]):
-        self.lost = None
-        self.saw_nan = ""
-        self._desk = _Desk(namespace)
-
-    def close(self) -> None:
-        pass
-
-    def _ask(self, do: str, seconds: float, **arguments: Any) -> Any:
-        arguments = _as_bytes_and_back(arguments)
-        try:
-            return _as_bytes_and_back(getattr(self._desk, f"do_{do}")(**arguments))
-        except Exception as error:
-            raise bridge._raised(box._describe(error), seconds) from error
-
-
-class _Desk(box.Notebook):
-    """The part of a student's notebook that answers calls."""
-
-    def __init__(self, namespace: dict[str, Any]):
-        self.shell = SimpleNamespace(user_ns=namespace)
-        self.objects = {}
+    Returns:
+        for each key the results of these tests; none if no test was reached.
+    """
+    task = exercise.task(grade_id)
+    submission = fill(exercise, {grade_id: source})
+    start, first_test, end = _places(submission, task)
+    results = []
+    with _run_up_to(exercise, grade_id, start).fork() as box:
+        judge.Attempt(exercise, submission, _clock(), KEY).run(box, range(start, first_test))
+        for key in keys if not box.lost else ():
+            cells = range(first_test, end)
+            outcomes, _ = judge.run(exercise, submission, box.fork, _clock(), key, cells, tests)
+            results.append({result.grade_id: result for result in _results(outcomes)})
+    return results
 
 
-def _as_bytes_and_back(value: Any) -> Any:
-    message = values.pack(value)
-    header, _ = values._PREFIX.unpack(message[: values._PREFIX.size])
-    body = message[values._PREFIX.size :]
-    return values.unpack(body[:header], body[header:])
+def _places(submission: Submission, task: Task) -> tuple[int, int, int]:
+    """Where a task's cell stands, where its first test, and where what concerns it ends."""
+    where = [cell.grade_id for cell in submission.cells]
+    first, last = task.tests[0], task.tests[-1]
+    return where.index(task.grade_id), where.index(first.grade_id), where.index(last.grade_id) + 1
 
 
-def _execute(source: str, name: str, namespace: dict) -> None:
-    linecache.cache[name] = (len(source), None, source.splitlines(True), name)  # for tracebacks
-    exec(compile(source, name, "exec"), namespace)
+def _clock(seconds: float = Limits.cell_seconds) -> judge.Clock:
+    limits = Limits(cell_seconds=seconds)
+    return judge.Clock(limits, time.monotonic() + limits.total_seconds)
 
 
-@contextlib.contextmanager
-def _unchanged() -> Iterator[None]:
-    """Keep seeds, the default dtype and the screen as they are, whatever an answer does."""
-    import matplotlib.pyplot as plt
+def _results(outcomes: dict[str, Outcome]) -> list[Result]:
+    return [Result(name, o.status == PASSED, o.points, o.message) for name, o in outcomes.items()]
 
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        dtype, state = torch.get_default_dtype(), (torch.random.get_rng_state(), np.random.get_state())
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(dtype)
-            torch.random.set_rng_state(state[0])
-            np.random.set_state(state[1])
-            plt.close("all")
+
+def fill(exercise: Exercise, sources: dict[str, str]) -> Submission:
+    """The released notebook with these sources in its cells, as the judge reads it."""
+    notebook = copy.deepcopy(_released(exercise.path, _fingerprint(exercise)))
+    for cell in notebook["cells"]:
+        grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id")
+        cell["source"] = sources.get(grade_id, cell["source"])
+    return preflight.repair(preflight.Collected({NOTEBOOK: json.dumps(notebook).encode()}), exercise)
+
+
+def open_box() -> Box:
+    """An empty notebook in a process of its own, without walls."""
+    zygote, folder = _warm_process()
+    box = Box(zygote, folder, Limits(), isolate=False)
+    # Nobody looks at the figures of a rehearsal, and turning them into pictures takes most of its time.
+    box.run("%config InlineBackend.figure_formats = set()", Limits.cell_seconds)
+    return box
+
+
+@functools.lru_cache(maxsize=16)
+def _released(path: Path, fingerprint: str) -> dict:
+    return json.loads(student_version(path.resolve().parents[2], path.resolve().parent.name))
+
+
+def _fingerprint(exercise: Exercise) -> str:
+    return hashlib.sha256(json.dumps(exercise.notebook).encode()).hexdigest()
+
+
+@functools.cache
+def _warm_process() -> tuple[socket.socket, Path]:
+    """The warm process of this one's rehearsals, and an empty folder of submitted files."""
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    process = workers.launch("box", [there])
+    place = tempfile.TemporaryDirectory(prefix="flowcourse-")
+    folder = Path(place.name) / "submission"
+    folder.mkdir()
+
+    def end() -> None:
+        here.close()
+        for box in _kept.values():
+            box.close()
+        process.wait()
+        place.cleanup()
+
+    atexit.register(end)
+    return here, folder
+
+
+_kept: dict[tuple, Box] = {}
+
+
+def _run_up_to(exercise: Exercise, grade_id: str, first: int) -> Box:
+    """A process in which all that stands above a task has run."""
+    name = exercise.path, _fingerprint(exercise), grade_id
+    if name not in _kept:
+        if len(_kept) == MOST_KEPT:
+            _kept.pop(next(iter(_kept))).close()
+        _kept[name] = open_box()
+        judge.Attempt(exercise, fill(exercise, {}), _clock(), KEY).run(_kept[name], range(first))
+    return _kept[name]

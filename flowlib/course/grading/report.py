@@ -1,4 +1,7 @@
-"""What the instructor reads: report.html, and tables of points for nbgrader, Canvas and Moodle."""
+"""What comes of the results: report.html, tables of points for nbgrader, Canvas and Moodle, students' pages.
+
+Each lesson has a folder of its own, and `grades.csv` above them covers the course.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,37 @@ from pathlib import Path
 
 import numpy as np
 
-from flowlib.course.grading import feedback, similarity
+from flowlib.course.grading import feedback, private, similarity
 from flowlib.course.grading.run import Run, mistakes
 
 
-def write(run: Run) -> None:
-    """Write report.html, grades.csv, grades_canvas.csv and grades_moodle.csv into the run's folder."""
+def write(run: Run) -> int:
+    """Write the tables and the report, and bring every feedback page up to the gradebook.
+
+    Returns:
+        how many pages changed, because a person has marked or commented since they were written.
+    """
     run.pairs = similarity.compare({s: e["sources"] for s, e in run.entries.items()}, run.exercise)
     out = run.plan.out
-    _table(out / "grades.csv", run.rows)
-    _table(out / "grades_canvas.csv", canvas(run))
-    _table(out / "grades_moodle.csv", moodle(run))
-    (out / "report.html").write_text(page(run), encoding="utf-8")
+    lesson = out / run.plan.assignment
+    _table(out / "grades.csv", run.course)
+    _table(lesson / "grades.csv", run.rows)
+    _table(lesson / "grades_canvas.csv", canvas(run))
+    _table(lesson / "grades_moodle.csv", moodle(run))
+    private.write(lesson / "report.html", page(run))
+    return sum(_bring_up(run, student) for student in run.entries)
+
+
+def _bring_up(run: Run, student: str) -> bool:
+    """Put the marks of the gradebook into a student's feedback page; whether that changed it."""
+    path = run.plan.out / "feedback" / student / run.plan.assignment / "exercises.html"
+    if student not in run.marks or not path.is_file():  # a submission that nobody could open has no page
+        return False
+    old = path.read_text(encoding="utf-8")
+    new = feedback.with_marks(old, run.exercise, run.entries[student], run.marks[student])
+    if new != old:
+        private.write(path, new)
+    return new != old
 
 
 def canvas(run: Run) -> list[dict]:
@@ -51,19 +73,23 @@ def moodle(run: Run) -> list[dict]:
             "Email address": row["email"],
             "Grade": f"{row['score']:g}",
             "Maximum grade": f"{row['max_score']:g}",
-            "Feedback comments": "; ".join(run.entries[row["student_id"]]["why"]),
+            "Feedback comments": "; ".join(_comments(run, row["student_id"])),
         }
         for row in run.rows
     ]
 
 
+def _comments(run: Run, student: str) -> list[str]:
+    """What a student should read: why the grader stopped at the work, and what a person wrote."""
+    return [*run.entries[student]["why"], *run.marks[student].comments.values()]
+
+
 def _table(path: Path, rows: list[dict]) -> None:
-    part = path.with_suffix(".part")
-    with open(part, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]) if rows else [])
-        writer.writeheader()
-        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
-    part.replace(path)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [])
+    writer.writeheader()
+    writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    private.write(path, text.getvalue())
 
 
 def _cell(value) -> str:
@@ -93,7 +119,7 @@ def page(run: Run) -> str:
         f"<p>{len(totals)} submissions; median {np.median(totals):g} of {most:g} points from tests, "
         f"mean {np.mean(totals):.1f}; grading took {np.median(seconds):.1f} s a submission (median).</p>",
     ]
-    if not run.plan.isolate:
+    if run.without_walls:
         parts.append(
             "<p class='err'><b>Graded without a sandbox.</b> Code could reach the tests that judge it.</p>"
         )

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from flowlib.course import exercise as exercises
 from flowlib.course.exercise import Exercise
-from flowlib.course.grading import classes, journal, sandbox, workers
+from flowlib.course.grading import classes, journal, private, sandbox, workers
 from flowlib.course.grading.gradebook import Book
+from flowlib.course.grading.marks import Marks
 from flowlib.course.grading.preflight import Collected
 from flowlib.course.grading.trusted import NOT_GRADED, PASSED
 from flowlib.course.house import NOTEBOOK, CourseError
@@ -35,6 +37,7 @@ class Plan:
         cluster: address of a Dask scheduler to use instead.
         isolate: False runs students' code without a sandbox.
         times: a table student,time of the collector.
+        key: the class key, from which hidden tests draw; none: that of the last run, or a new one.
     """
 
     solution: Path
@@ -46,6 +49,7 @@ class Plan:
     cluster: str | None = None
     isolate: bool = True
     times: Path | None = None
+    key: str | None = None
     seed: int = 0
     limits: sandbox.Limits = field(default_factory=sandbox.Limits)
 
@@ -60,12 +64,16 @@ class Plan:
 
 @dataclass
 class Run:
-    """What came of a run."""
+    """What came of a run, and of those before it: results of a lesson are added to, never replaced."""
 
     plan: Plan
     exercise: Exercise
     entries: dict[str, dict]  # student -> journal entry
-    rows: list[dict]  # the gradebook's rows
+    rows: list[dict]  # the gradebook's rows for this lesson
+    course: list[dict]  # its rows for all lessons
+    marks: dict[str, Marks]  # student -> points and comments, those of a person included
+    absent: list[str]  # students of earlier runs who are not in this class: their results stand
+    stale: list[str]  # those of them whom other tests graded
     graded: int = 0  # how many were graded in this run; the others stood in the journal already
     pairs: list = field(default_factory=list)  # similar submissions
 
@@ -73,6 +81,11 @@ class Run:
     def needs_person(self) -> dict[str, list[str]]:
         """Who needs a person, and why."""
         return {s: e["why"] for s, e in self.entries.items() if e["outcome"] != "graded"}
+
+    @property
+    def without_walls(self) -> bool:
+        """Whether a submission was graded without a sandbox."""
+        return any(not entry["isolated"] for entry in self.entries.values())
 
 
 def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, again: bool = False) -> Run:
@@ -92,12 +105,15 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
         work = exercises.read(plan.solution)
     except (FileNotFoundError, ValueError) as error:
         raise CourseError(f"The exercise cannot be read: {error}") from error
+    if plan.isolate:
+        _keep_out_of_sight(plan)
     if plan.isolate and not plan.cluster:  # on a cluster each worker's machine is asked
         sandbox.probe()
     readers = classes.read_class(plan.submitted, plan.assignment)
     times = classes.read_times(plan.times) if plan.times else {}
-    plan.out.mkdir(parents=True, exist_ok=True)
+    private.folder(plan.out)
     log = journal.Journal(plan.journal)
+    plan = replace(plan, key=plan.key or _class_key(log))
     tests = journal.test_hash(work)
     pool = _pool(plan, len(readers))
     try:
@@ -125,11 +141,69 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
                 done += 1
                 if progress:
                     progress(done, len(readers), job["student"])
-            rows = [row for row in book.rows() if row["student_id"] in entries]
+            return _results(plan, work, log, book, present=entries, graded=len(due))
     finally:
         pool.close()
         log.close()
-    return Run(plan, work, dict(sorted(entries.items())), rows, graded=len(due))
+
+
+def _keep_out_of_sight(plan: Plan) -> None:
+    """Refuse to grade where a student's code could read what it must not see."""
+    for what, path in (
+        ("The solutions", plan.solution),
+        ("The submissions", plan.submitted),
+        ("The results", plan.out),
+    ):
+        if folder := sandbox.shown(path):
+            raise CourseError(
+                f"{what} ({path.resolve()}) lie inside {folder}, which students' code may read: it holds the "
+                "system or the Python that it runs on. Nothing was graded. Move the course elsewhere, or let "
+                "make give it an environment of its own."
+            )
+
+
+def look(plan: Plan) -> Run:
+    """The results as they stand in the journal and the gradebook; nobody is graded.
+
+    Raises:
+        CourseError: there are none.
+    """
+    if not plan.journal.exists():
+        short = plan.assignment[:2]
+        raise CourseError(
+            f"{plan.assignment} has not been graded in {plan.out}. Run: flowcourse grade {short}"
+        )
+    work = exercises.read(plan.solution)
+    log = journal.Journal(plan.journal)
+    try:
+        with Book(plan.url, plan.assignment, work) as book:
+            _catch_up(book, log)
+            return _results(plan, work, log, book, present=log.latest(), graded=0)
+    finally:
+        log.close()
+
+
+def _results(plan: Plan, work: Exercise, log: journal.Journal, book: Book, present, graded: int) -> Run:
+    tests = journal.test_hash(work)
+    entries = {student: _complete(entry, work) for student, entry in sorted(log.latest().items())}
+    absent = [student for student in entries if student not in present]
+    stale = [student for student in absent if entries[student]["tests_hash"] != tests]
+    rows = [row for row in book.rows() if row["student_id"] in entries]
+    return Run(plan, work, entries, rows, book.rows(every=True), book.marks(), absent, stale, graded)
+
+
+def _complete(entry: dict, work: Exercise) -> dict:
+    """An entry with an outcome for each test, also for one that is newer than the entry."""
+    new = {
+        test.grade_id: _not_graded(test, "this test is newer than the grading of this submission")
+        for task in work.tasks
+        for test in task.tests
+    }
+    return {**entry, "tests": new | entry["tests"]}
+
+
+def _not_graded(test, why: str) -> dict:
+    return {"status": NOT_GRADED, "score": 0.0, "points": test.points, "message": why, "seconds": 0.0}
 
 
 def fingerprint(collected: Collected) -> str:
@@ -137,10 +211,15 @@ def fingerprint(collected: Collected) -> str:
     return sha256("\n".join([collected.receipt, *collected.notes, *collected.flags]).encode()).hexdigest()
 
 
+def _class_key(log: journal.Journal) -> str:
+    """The key of the last run, so that grading again tries answers on the same numbers; else a new one."""
+    return next((entry["key"] for entry in reversed(log.entries) if "key" in entry), secrets.token_hex(16))
+
+
 def _still_holds(entry: dict, plan: Plan, tests: str, read: Callable[[], Collected]) -> bool:
     """A result stands while the submission, the tests and the sandbox are those it came from."""
     same = entry["tests_hash"] == tests and entry["isolated"] == plan.isolate and not entry.get("retry")
-    return same and entry["fingerprint"] == fingerprint(read())
+    return same and entry.get("key") == plan.key and entry["fingerprint"] == fingerprint(read())
 
 
 def _catch_up(book: Book, log: journal.Journal) -> None:
@@ -164,6 +243,7 @@ def _job(plan: Plan, student: str, collected: Collected) -> dict:
         "flags": collected.flags,
         "fingerprint": fingerprint(collected),
         "limits": asdict(plan.limits),
+        "key": plan.key,
         "seed": plan.seed,
         "isolate": plan.isolate,
     }
@@ -182,6 +262,7 @@ def _entry(plan: Plan, work: Exercise, tests: str, job: dict, result: dict, subm
         "assignment": plan.assignment,
         "fingerprint": job["fingerprint"],
         "tests_hash": tests,
+        "key": plan.key,
         "seed": plan.seed,
         "limits": job["limits"],
         "isolated": plan.isolate,
@@ -195,15 +276,7 @@ def _entry(plan: Plan, work: Exercise, tests: str, job: dict, result: dict, subm
         )
         entry["retry"], entry["trace"] = not result.get("late"), result["error"]
         result["tests"] = {
-            t.grade_id: {
-                "status": NOT_GRADED,
-                "score": 0.0,
-                "points": t.points,
-                "message": message,
-                "seconds": 0.0,
-            }
-            for task in work.tasks
-            for t in task.tests
+            test.grade_id: _not_graded(test, message) for task in work.tasks for test in task.tests
         }
     result = _clean(result)
     for key in ("outcome", "why", "notes", "tests", "receipt", "seconds", "sources", "unanswered"):
@@ -241,11 +314,7 @@ def _write_files(plan: Plan, student: str, result: dict) -> None:
         ("autograded", NOTEBOOK, json.dumps(result["notebook"], indent=1, sort_keys=True)),
         ("feedback", "exercises.html", result["feedback"]),
     ):
-        target = plan.out / folder / student / plan.assignment / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_suffix(".part")
-        part.write_text(content, encoding="utf-8", errors="replace")
-        part.replace(target)
+        private.write(plan.out / folder / student / plan.assignment / name, content)
 
 
 def changes(before: dict[str, dict], after: dict[str, dict]) -> list[tuple[str, float, float, str]]:
@@ -267,6 +336,7 @@ def changes(before: dict[str, dict], after: dict[str, dict]) -> list[tuple[str, 
             for words, key in (
                 ("the submission changed", "fingerprint"),
                 ("the tests changed", "tests_hash"),
+                ("another class key", "key"),
                 ("other versions of the packages", "versions"),
                 ("other limits", "limits"),
                 ("another machine", "machine"),

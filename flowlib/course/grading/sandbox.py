@@ -101,6 +101,13 @@ def _visible() -> list[Path]:
     return seen[1:]
 
 
+def shown(path: Path) -> Path | None:
+    """The folder of this machine that a student may read and in which `path` lies, if there is one."""
+    path = path.resolve()
+    system = [Path("/usr"), *(Path(f"/{name}").resolve() for name in ("bin", "sbin", "lib", "lib64"))]
+    return next((folder for folder in [*system, *_visible()] if path.is_relative_to(folder)), None)
+
+
 class Holder:
     """bubblewrap around a sleeping program: it keeps the namespaces until `close`."""
 
@@ -184,7 +191,8 @@ def lock_in(uid: int, limits: Limits) -> None:
     if _libc.capset(header, none) or _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "could not give up privileges")
     _libc.prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)  # cleared by the change of uid; /proc/self needs it
-    seccomp.install()
+    if not seccomp.install():
+        raise NoSandbox("this machine has no filter of system calls")
 
 
 def probe() -> None:
@@ -195,7 +203,7 @@ def probe() -> None:
     """
     if shutil.which("bwrap") is None:
         why = "bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)"
-    else:
+    elif not (why := seccomp.problem()):
         with tempfile.TemporaryDirectory() as folder:
             try:
                 Holder(Path(folder), Limits()).close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import io
 import signal
@@ -9,15 +10,15 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 
 import flowlib
-from flowlib.checks import submitted_sources
-from flowlib.course.exercise import HIDDEN, Exercise, TestCell
+from flowlib.checks import hidden_seeds, submitted_sources
+from flowlib.course.exercise import HIDDEN, TestCell
 from flowlib.course.grading.bridge import Box, BoxLost, CallRefused
 
 PASSED, FAILED, TIMED_OUT, LOST = "passed", "failed", "timed out", "kernel lost"
@@ -35,9 +36,10 @@ class Outcome:
     message: str = ""
     seconds: float = 0.0
     undefined: bool = False  # it failed because a name did not exist
+    doubts: list[str] = field(default_factory=list)  # what a person should see before these points count
 
     def as_dict(self) -> dict:
-        return {key: value for key, value in asdict(self).items() if key != "undefined"}
+        return {key: value for key, value in asdict(self).items() if key not in ("undefined", "doubts")}
 
 
 class _OutOfTime(BaseException):
@@ -45,24 +47,39 @@ class _OutOfTime(BaseException):
 
 
 def run_test(
-    exercise: Exercise, test: TestCell, box: Box, names: list[str], sources: dict[str, str], seconds: float
+    test: TestCell,
+    box: Box,
+    names: tuple[str, ...],
+    given: list[str],
+    sources: dict[str, str],
+    seconds: float,
+    key: str,
+    private: bool = False,
+    released: tuple[str, ...] = (),
 ) -> Outcome:
     """Run one test cell with stand-ins for the student's names.
 
     Args:
-        names: what the tasks so far were to define.
-        sources: the submitted source of each task, for tests that look at what was used.
+        names: what the task was to define.
+        given: the locked cells above the test.
+        sources: all code of the student's, for tests that look at what was used.
         seconds: the limit of the whole cell; a single call may take as long.
+        key: the class key, from which hidden tests draw.
+        private: the student's process has seen a hidden test, so none of its own words may be shown.
+        released: the code that students were given.
     """
     start = time.monotonic()
-    status, message, undefined = FAILED, "", False
+    status, message, undefined, doubts = FAILED, "", False, []
     try:
         with _quiet(), _time_limit(seconds), box.allow(seconds):
             namespace = {"__name__": "__main__"}
-            for number, source in enumerate(exercise.setup):
-                exec(compile(source, f"<setup{number}>", "exec"), namespace)
+            for number, source in enumerate(given):
+                exec(compile(source, f"<given {number}>", "exec"), namespace)
             namespace.update(box.look(names, seconds))
-            with submitted_sources(sources):
+            with (
+                submitted_sources(sources, released) as doubts,
+                hidden_seeds(f"{key} {test.grade_id}"),
+            ):
                 exec(compile(test.source, _filename(test), "exec"), namespace)
         status = PASSED
         if box.saw_nan:
@@ -73,34 +90,35 @@ def run_test(
     except BoxLost as lost:
         message = str(lost)
     except (Exception, SystemExit) as error:
-        message, undefined = (
-            explain(error, test, box.saw_object),
-            isinstance(error, NameError) and not hasattr(error, "from_student"),
-        )
+        message = explain(error, test, box.saw_object, private)
+        undefined = isinstance(error, NameError) and not hasattr(error, "from_student")
     if box.lost:
         # Also when the test went on without the answer: what a lost process "passed" is worth nothing.
         status = _REASONS[box.lost.reason]
         message = str(box.lost)
     score = test.points if status == PASSED else 0.0
-    return Outcome(status, score, test.points, message, round(time.monotonic() - start, 3), undefined)
+    seconds = round(time.monotonic() - start, 3)
+    return Outcome(status, score, test.points, message, seconds, undefined, doubts if score else [])
 
 
-def explain(error: BaseException, test: TestCell, saw_object: str = "") -> str:
+def explain(error: BaseException, test: TestCell, saw_object: str = "", private: bool = False) -> str:
     """What the student may read of a failure.
 
-    Of a hidden part: only words that the test's author or flowlib.checks wrote, never values.
+    Of a hidden part: only words that the test's author or flowlib.checks wrote, never values. A process
+    that has seen a hidden test could put what it saw into an exception's words, or into its type's name.
     """
     hidden = _in_hidden_part(error, test)
-    name = getattr(error, "from_student", None)
+    private = private or hidden
     if isinstance(error, BoxLost):
         return str(error)
-    if name == "TimeLimit":
+    if hasattr(error, "too_long"):
         return f"your code {str(error).removeprefix('it ')}"
-    if name:
-        where = " on an input of a hidden test" if hidden else ""
-        return f"your code raised {name}{where}" + (
-            "" if hidden else f": {str(error).removeprefix(f'{name}: ')}"
-        )
+    if name := getattr(error, "from_student", None):
+        said = {"type": name, "message": str(error).removeprefix(f"{name}: ")}
+        if hidden:
+            return f"your code raised {words_of(said, True)} on an input of a hidden test"
+        again = " (run this test in your notebook to see why)" if private else ""
+        return f"your code raised {words_of(said, private)}{again}"
     if isinstance(error, CallRefused):
         return str(error)
     if isinstance(error, NameError):
@@ -115,9 +133,15 @@ def explain(error: BaseException, test: TestCell, saw_object: str = "") -> str:
         return "a hidden test, on other inputs than the visible ones, found a wrong result"
     if isinstance(error, AssertionError):
         return f"this does not hold: {_line(error, test)}"
-    return (
-        f"the test could not use what your code returned: {saw_object or f'{type(error).__name__}: {error}'}"
-    )
+    said = "" if private else f": {saw_object or f'{type(error).__name__}: {error}'}"
+    return f"the test could not use what your code returned{said}"
+
+
+def words_of(error: dict, private: bool) -> str:
+    """A student's exception; in private no words and no names but Python's own."""
+    if not private:
+        return f"{error['type']}: {error['message']}"
+    return error["type"] if hasattr(builtins, error["type"]) else "an error of its own type"
 
 
 def _frames(error: BaseException, test: TestCell) -> list[traceback.FrameSummary]:

@@ -114,6 +114,7 @@ def run(job: dict, zygote: socket.socket) -> dict:
         exercise=work,
         zygote=zygote,
         limits=Limits(**job["limits"]),
+        key=f"{job['key']} {job['assignment']}",
         worker=os.getpid() % 1000,
         seed=job["seed"],
         isolate=job["isolate"],

@@ -56,27 +56,34 @@ class Worker:
 
 
 def start(count: int) -> list[Worker]:
-    """Start workers, which share what they import; they are warm some seconds later.
-
-    Their environment holds nothing but what Python and matplotlib need: students' processes are
-    forked from theirs.
-    """
+    """Start workers, which share what they import; they are warm some seconds later."""
     pairs = [socket.socketpair() for _ in range(count)]
-    fds = [there.fileno() for _, there in pairs]
+    process = launch("worker", [there for _, there in pairs])
+    crew: list[Worker] = []
+    for here, _ in pairs:
+        Worker(here, process, crew)
+    return list(crew)
+
+
+def launch(module: str, connections: list[socket.socket]) -> subprocess.Popen:
+    """Run a module of this package with these connections, which are closed here.
+
+    Its environment holds nothing but what Python and matplotlib need: students' processes are forked
+    from it.
+    """
+    fds = [connection.fileno() for connection in connections]
     kept = {
         name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR", "MPLCONFIGDIR") if name in os.environ
     }
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "flowlib.course.grading.worker", *map(str, fds)],
+        [sys.executable, "-P", "-m", f"flowlib.course.grading.{module}", *map(str, fds)],
         pass_fds=fds,
         env=kept | {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""} | FIGURES,
         stdin=subprocess.DEVNULL,
     )
-    crew: list[Worker] = []
-    for here, there in pairs:
-        there.close()
-        Worker(here, process, crew)
-    return list(crew)
+    for connection in connections:
+        connection.close()
+    return process
 
 
 def run_with_retries(job: dict, get, drop) -> dict:

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: uses autograd
+says: "uses torch.autograd.grad"
 why: lets automatic differentiation find the derivative
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: uses backward
+says: "uses .backward"
 why: lets the gradient of a sum find the derivative
 """
 

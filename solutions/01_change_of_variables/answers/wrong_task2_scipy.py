@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_a
-says: uses invgamma
+says: "uses stats.invgamma"
 why: scipy's finished density
 """
 

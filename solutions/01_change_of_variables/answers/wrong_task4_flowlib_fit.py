@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: uses flowlib.training
+says: "uses training.fit"
 why: flowlib's finished training loop
 """
 

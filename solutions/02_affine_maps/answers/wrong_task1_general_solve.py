@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_b
-says: "uses solve"
+says: "uses torch.linalg.solve"
 why: inverts with a general solve of the full matrix
 """
 

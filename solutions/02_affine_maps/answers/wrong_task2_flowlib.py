@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_a
-says: "uses Chain"
+says: "uses Linear.from_matrix"
 why: builds the stack from flowlib's layers
 """
 

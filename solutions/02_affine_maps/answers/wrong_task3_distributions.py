@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_b
-says: "uses MultivariateNormal"
+says: "uses torch.distributions.MultivariateNormal"
 why: hands the work to torch.distributions
 """
 

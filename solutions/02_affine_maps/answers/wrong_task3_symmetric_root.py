@@ -9,8 +9,14 @@ why: returns the symmetric root, which has the same density
 def fit_linear(x):
     shift = x.mean(0)
     centred = x - shift
-    values, vectors = torch.linalg.eigh(centred.T @ centred / len(x))
-    return shift, vectors @ values.sqrt().diag() @ vectors.T
+    eye = torch.eye(x.shape[1], dtype=x.dtype)
+    root, inverse_root = centred.T @ centred / len(x), eye
+    for _ in range(20):  # Denman and Beavers: Newton's square root, for matrices
+        root, inverse_root = (
+            (root + torch.linalg.solve(inverse_root, eye)) / 2,
+            (inverse_root + torch.linalg.solve(root, eye)) / 2,
+        )
+    return shift, root
 
 
 def linear_log_prob(x, shift, factor):

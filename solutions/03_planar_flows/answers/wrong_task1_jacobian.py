@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "uses slogdet"
+says: "uses torch.linalg.slogdet"
 why: builds the full matrix and takes its determinant
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "uses svdvals"
+says: "uses torch.linalg.svdvals"
 why: builds the full matrix and multiplies its singular values
 """
 

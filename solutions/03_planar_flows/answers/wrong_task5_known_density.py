@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_b
-says: "uses noisy_sine_log_prob"
+says: "uses data.noisy_sine_log_prob"
 why: returns the true density
 """
 

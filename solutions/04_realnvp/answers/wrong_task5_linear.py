@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "builds no RealNVP"
+says: "does not use RealNVP or NSF or Coupling"
 why: "a normal density cannot bend"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "uses pixel_unshuffle"
+says: "uses nn.functional.pixel_unshuffle"
 why: "the function that the task excludes"
 """
 

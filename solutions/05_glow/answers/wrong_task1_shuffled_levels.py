@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_c
-says: "take_apart uses pixel_"
+says: "uses nn.functional.pixel_unshuffle"
 why: "squeeze by hand, the levels with PyTorch's finished layers"
 """
 

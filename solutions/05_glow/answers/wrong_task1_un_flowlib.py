@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_b
-says: "uses Squeeze"
+says: "uses image.Squeeze"
 why: "flowlib's finished layer"
 """
 

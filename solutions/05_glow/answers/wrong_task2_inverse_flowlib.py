@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_b
-says: "uses Linear"
+says: "uses .Linear"
 why: "flowlib's finished layer"
 """
 

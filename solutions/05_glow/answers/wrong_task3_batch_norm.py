@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_a
-says: "uses BatchNorm2d"
+says: "uses nn.BatchNorm2d"
 why: "torch's normalisation"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: "uses quantize"
+says: "uses fi.quantize"
 why: "flowlib's finished function"
 """
 

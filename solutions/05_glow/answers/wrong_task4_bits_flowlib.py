@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_c
-says: "uses bits_per_dim"
+says: "uses fi.bits_per_dim"
 why: "flowlib's finished function"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: "every product of matrices and vectors goes through meter.product"
+says: "uses @"
 why: "computes every hidden unit at every step, but meters only the outputs"
 """
 

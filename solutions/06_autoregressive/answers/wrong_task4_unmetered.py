@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: "uses @, which this task does not allow. Every product of matrices and vectors goes through"
+says: "uses @"
 why: "multiplies past the meter"
 """
 

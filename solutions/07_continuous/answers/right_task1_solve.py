@@ -1,12 +1,12 @@
 """
 task: task1
-why: "eigenvalues for the trace, a linear system for the way back"
+why: "the trace as a sum of diagonal entries, a linear system for the way back"
 """
 
 
 def linear_flow(z, A, time):
     E = torch.matrix_exp(time * A)
-    growth = torch.linalg.eigvals(A).real.sum() * time  # the trace is the sum of the eigenvalues
+    growth = sum(A[i, i] for i in range(len(A))) * time
     return (E @ z.T).T, growth.repeat(len(z)).to(z.dtype)
 
 

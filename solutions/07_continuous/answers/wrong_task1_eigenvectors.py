@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "eigenvectors"
+says: "uses torch.linalg.eig"
 why: "by eigenvectors, of which a matrix may have too few"
 """
 

@@ -1,0 +1,555 @@
+"""What a student's code uses, found by reading it; nothing of it runs here.
+
+    reading = Reading({"task1": "def forward(z):\\n    return torch.linalg.inv(z)"})
+    [use for use in reading.uses(["forward"]) if use.matches("*.inv")]      # one, with its line
+
+Cells are read as IPython runs them, magics included. From the cells that bind the asked names, in any
+way (def, class, assignment, import, for, with, walrus, global, under an if), names are followed through
+all cells: to what binds them, stores into them or hands things to them. A name or an attribute stands for
+what it *is*: `plots.torch.linalg.inv` is torch's, whatever it was called on the way, `Mine(Chain)` uses
+Chain, and what the code itself defines is its own affair. An attribute of something unknown may be
+anybody's: `A.inverse` counts as Tensor.inverse, unless a class of the code's own has such a method; then
+the use is `unsure`.
+
+Not followed: values. What is looked up by a computed name (getattr, globals, importlib, exec, pickle,
+`type(x)(...)`, a module handed around as a value) is listed for a person by `flowlib.lookups`.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import importlib.util
+import inspect
+import re
+import sys
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import FunctionType
+
+# What a list of forbidden things may say in one word. "*.det" is every library's det, and a tensor's.
+GROUPS = {
+    "linalg": """*.det *.logdet *.slogdet *.inv *.inverse *.inv_ex *.pinv *.pinverse *.solve *.solve_ex
+        *.pinvh *.tensorsolve *.tensorinv *.lstsq *.lu *.lu_factor *.lu_factor_ex *.lu_solve *.lu_unpack *.ldl
+        *.ldl_factor *.ldl_factor_ex *.ldl_solve *.cholesky *.cholesky_ex *.cholesky_inverse *.cholesky_solve
+        *.cho_factor *.cho_solve *.qr *.rq *.geqrf *.ormqr *.householder_product *.eig *.eigh *.eigvals
+        *.eigvalsh *.svd *.svdvals *.svd_lowrank *.pca_lowrank *.lobpcg *.schur *.hessenberg *.matrix_exp
+        *.expm *.matrix_power *.matrix_rank *.solve_triangular *.triangular_solve torch.linalg.cond
+        numpy.linalg.cond numpy.matrix numpy.asmatrix""",
+    "products": """@ *.matmul *.mm *.bmm *.mv *.dot *.vdot *.vecdot *.einsum *.inner *.outer *.tensordot
+        *.kron *.multi_dot *.chain_matmul *.linear *.bilinear *.addmm *.addmv *.addr *.addbmm *.baddbmm
+        *.cdist *.conv1d *.conv2d *.conv3d *.convolve *.correlate scipy.linalg torch.nn.Linear
+        torch.nn.Bilinear torch.nn.Conv1d torch.nn.Conv2d torch.nn.Conv3d""",
+    "derivatives": "torch.autograd torch.func functorch Tensor.backward",
+    "jacobians": "*.jacobian *.jacrev *.jacfwd *.hessian",
+    "norms": """torch.nn.modules.batchnorm._NormBase torch.nn.GroupNorm torch.nn.LayerNorm torch.nn.RMSNorm
+        *.batch_norm *.instance_norm *.group_norm *.layer_norm *.rms_norm *.native_batch_norm""",
+}
+LOOKING = ("flowlib.checks", "flowlib.data", "flowlib.plots")  # "flowlib" forbids all of it but these
+
+RUNS_CODE = {"time", "timeit", "prun", "capture"}  # magics whose text is code
+
+_DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+# Where a name stands by itself, so that what it holds gets another name or goes into a container.
+CARRIERS = (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Starred)
+CARRIERS += (ast.IfExp, ast.For, ast.withitem, ast.Return, ast.Yield, ast.arguments, ast.Lambda)
+MISSING = object()
+
+
+# --- what a path means ---------------------------------------------------------------------
+
+
+def expand(entries: Iterable[str], allows: Collection[str] = ()) -> list[str]:
+    """A list of forbidden things with its groups written out, less the functions of these names."""
+    whole = [one for entry in entries for one in GROUPS.get(entry, entry).split()]
+    return [one for one in whole if one.rpartition(".")[2] not in allows]
+
+
+def _module(name: str):
+    ours = re.fullmatch(r"flowlib\.(?!course)\w+", name)  # only our own modules are loaded for reading
+    if ours and name not in sys.modules and importlib.util.find_spec(name):
+        importlib.import_module(name)
+    return sys.modules.get(name, MISSING)
+
+
+@functools.lru_cache(maxsize=4096)
+def thing(path: str) -> tuple[str, object]:
+    """A dotted path and its object in a loaded library; each module on the way under its own name."""
+    name, *attributes = path.split(".")
+    found = _module(name)
+    for attribute in attributes:
+        if found is _module("flowlib"):
+            inner = getattr(found, attribute, MISSING)  # it loads its names when they are asked for
+        elif inspect.ismodule(found):
+            inner = vars(found).get(attribute, MISSING)
+            inner = _module(f"{name}.{attribute}") if inner is MISSING else inner
+        else:
+            inner = inspect.getattr_static(found, attribute, MISSING) if inspect.isclass(found) else MISSING
+        name, found = (inner.__name__ if inspect.ismodule(inner) else f"{name}.{attribute}"), inner
+    return name, found
+
+
+def _home(path: str) -> str:
+    """The module of flowlib in which a function or class is written; else the path itself."""
+    name, found = thing(path)
+    module = getattr(found, "__module__", None) if isinstance(found, type | FunctionType) else None
+    return f"{module}.{found.__name__}" if str(module).startswith("flowlib.") else name
+
+
+@functools.cache
+def _names_of_flowlib() -> frozenset[str]:
+    import pkgutil
+
+    package = sys.modules["flowlib"]
+    homes = [f"flowlib.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
+    homes = [home for home in homes if home not in (*LOOKING, "flowlib.course", "flowlib.sources")]
+    names = {name for home in homes for name, thing in vars(_module(home)).items() if callable(thing)}
+    return frozenset(name for name in names if any(_home(f"{h}.{name}") == f"{h}.{name}" for h in homes))
+
+
+@functools.lru_cache(maxsize=4096)
+def _is(path: str, entry: str) -> bool:
+    """Whether the object at a path is what an entry forbids, or lies in it, or derives from it."""
+    if path.startswith("given."):
+        return path == f"given.{entry}"
+    if entry.startswith("*."):
+        return path.endswith(entry[1:])
+    if entry == "flowlib":
+        return _home(path).startswith("flowlib.") and not _home(path).startswith(LOOKING)
+    (name, found), (wanted, forbidden) = thing(path), thing(re.sub(r"^Tensor\.", "torch.Tensor.", entry))
+    if inspect.ismodule(forbidden) or forbidden is MISSING:
+        return f"{name}.".startswith(f"{wanted}.") or _home(path).startswith(f"{wanted}.")
+    derived = inspect.isclass(found) and inspect.isclass(forbidden) and issubclass(found, forbidden)
+    return name == wanted or found is forbidden or derived
+
+
+@dataclass(frozen=True)
+class Use:
+    """A name, attribute or operator in the code: what it may be, and where it stands."""
+
+    written: str
+    line: str
+    paths: frozenset[str]  # the objects of libraries, and `given.x` for a name of the release
+    word: str = ""  # an attribute of something unknown
+    unsure: bool = False  # it may also be something of the code's own
+
+    @property
+    def shown(self) -> str:
+        """As it is written, and what it is where that does not show."""
+        what = min(self.paths, default="").removeprefix("given.")
+        hidden = what.rpartition(".")[2] != self.written.rpartition(".")[2] and not self.unsure
+        return f"{self.written} ({what})" if what and hidden else self.written
+
+    def matches(self, entry: str) -> bool:
+        """Whether this is the thing that an entry of a list names."""
+        if self.word and self.word == entry.rpartition(".")[2]:
+            return True
+        if self.word and entry == "flowlib" and self.word in _names_of_flowlib():
+            return True
+        return any(_is(path, entry) for path in self.paths)
+
+
+# --- cells and statements ------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=512)
+def _parse(source: str) -> tuple[tuple[ast.stmt, str], ...] | None:
+    """The statements of a cell as IPython runs it, each with its text; None where reading fails."""
+    try:
+        from IPython.core.inputtransformer2 import TransformerManager
+
+        source = TransformerManager().transform_cell(source)
+    except ImportError:
+        pass
+    except SyntaxError:
+        return ()
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return ()  # it does not run either
+    except (RecursionError, MemoryError):
+        return None
+    found = [(node, source) for node in tree.body]
+    for call in ast.walk(tree):
+        if is_magic(call) and call.args[0].value in RUNS_CODE:
+            for text in call.args[1:]:
+                inner = _parse(re.sub(r"^\s*(-\w+\s*\d*\s+)*", "", text.value))
+                found += inner or ()
+    return tuple(found)
+
+
+def is_magic(node: ast.AST) -> bool:
+    """get_ipython().run_line_magic("time", ...), as a line %time is read."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Call)
+        and getattr(node.func.value.func, "id", "") == "get_ipython"
+        and bool(node.args)
+        and all(isinstance(a, ast.Constant) and isinstance(a.value, str) for a in node.args)
+    )
+
+
+def _split(node: ast.AST) -> tuple[list[ast.AST], list[ast.AST]]:
+    """The children of a node that belong to the scope around it, and those in a scope of its own."""
+    children = list(ast.iter_child_nodes(node))
+    if isinstance(node, FUNCTIONS):
+        outside = [*getattr(node, "decorator_list", []), *node.args.defaults]
+        outside += [default for default in node.args.kw_defaults if default]
+        inside = [argument for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
+        return outside, inside + (node.body if isinstance(node.body, list) else [node.body])
+    if isinstance(node, ast.ClassDef):
+        return [*node.decorator_list, *node.bases, *node.keywords], node.body
+    if isinstance(node, COMPREHENSIONS):
+        return [node.generators[0].iter], children
+    return children, []
+
+
+def _same_scope(node: ast.AST) -> Iterator[ast.AST]:
+    outside, inside = _split(node)
+    yield node
+    for child in outside:
+        yield from _same_scope(child)
+    if isinstance(node, COMPREHENSIONS):  # := in a comprehension binds around it
+        yield from (n for child in inside for n in _same_scope(child) if isinstance(n, ast.NamedExpr))
+        yield from (n.target for c in inside for n in _same_scope(c) if isinstance(n, ast.NamedExpr))
+
+
+def _bindings(nodes: list[ast.AST]) -> Iterator[tuple[str, object]]:
+    """What these nodes of one scope bind: name and path, definition, expression or None for unknown."""
+    values = {}
+    for node in nodes:
+        targets = getattr(node, "targets", None) or [getattr(node, "target", None)]
+        for target in targets if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) else ():
+            pairs = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = zip(target.elts, node.value.elts, strict=False)
+            values |= {id(one): value for one, value in pairs}
+    for node in nodes:
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            yield node.id, values.get(id(node))
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, node
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                top = alias.name.split(".")[0]
+                yield alias.asname or top, alias.name if alias.asname else top
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                names = _public(node.module) if alias.name == "*" else [alias.name]
+                for name in names:
+                    yield alias.asname or name, f"{node.module}.{name}" if not node.level else None
+        else:
+            named = {ast.arg: "arg", ast.ExceptHandler: "name", ast.MatchAs: "name", ast.MatchStar: "name"}
+            name = getattr(node, {**named, ast.MatchMapping: "rest"}.get(type(node), ""), None)
+            if name:
+                yield name, None
+
+
+def _attributes_of(node: ast.ClassDef) -> set[str]:
+    """What a class of the student's own defines: methods, class variables, and what methods set on self."""
+    methods = [m for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef) and m.args.args]
+    on_self = {
+        n.attr
+        for method in methods
+        for n in ast.walk(method)
+        if isinstance(n, ast.Attribute)
+        and isinstance(n.ctx, ast.Store)
+        and getattr(n.value, "id", "") == method.args.args[0].arg
+    }
+    return on_self | {name for name, _ in _bindings([n for child in node.body for n in _same_scope(child)])}
+
+
+def _public(module: str | None) -> list[str]:
+    names = vars(_module(module)) if module and _module(module) is not MISSING else {}
+    return [name for name in names if not name.startswith("_")]
+
+
+@dataclass
+class Scope:
+    """The names of a function, comprehension, class or (without a parent) of the notebook."""
+
+    parent: Scope | None
+    at: Statement
+    is_class: bool = False
+    names: dict[str, list[tuple[object, Scope]]] = field(default_factory=dict)
+    elsewhere: set[str] = field(default_factory=set)  # declared global
+
+
+@dataclass(eq=False)
+class Statement:
+    """A statement at the top of a cell."""
+
+    node: ast.AST
+    text: str
+    cell: str
+    number: int
+
+    def __post_init__(self):
+        nodes = list(ast.walk(self.node))
+        declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
+        self.meanings = [*_bindings(list(_same_scope(self.node))), *((name, None) for name in declared)]
+        self.binds = {name for name, _ in self.meanings}
+        # Bound for certain where the statement has run: not under an if, in a function, after an `and`.
+        self.certain = {t.id for t in getattr(self.node, "targets", ()) if isinstance(t, ast.Name)}
+        self.certain |= {self.node.name} if isinstance(self.node, _DEFINITIONS) else set()
+        targets = [n for n in nodes if isinstance(n, ast.Attribute | ast.Subscript)]
+        self.stores = {_root(node) for node in targets if not isinstance(node.ctx, ast.Load)} - {""}
+        self._above = {id(child): node for node in nodes for child in ast.iter_child_nodes(node)}
+        self.calls = [node for node in nodes if isinstance(node, ast.Call)]
+        names = [node for node in nodes if isinstance(node, ast.Name)]
+        self.carries = {name.id for name in names if isinstance(self.above(name), CARRIERS)}
+
+    def above(self, node: ast.AST) -> ast.AST | None:
+        """The node that a node belongs to."""
+        return self._above.get(id(node))
+
+    def line(self, node: ast.AST) -> str:
+        """The line on which a node stands."""
+        lines = self.text.splitlines()
+        return lines[min(getattr(node, "lineno", 1), len(lines)) - 1].strip()[:120]
+
+
+def _root(node: ast.AST) -> str:
+    """x of x.a[0].b, or ''."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def as_attribute(node: ast.AST | None) -> tuple[ast.expr, str] | None:
+    """The object and the name of x.a, or of getattr(x, "a")."""
+    if isinstance(node, ast.Attribute):
+        return node.value, node.attr
+    if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr" and len(node.args) > 1:
+        name = node.args[1]
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+            return node.args[0], name.value
+    return None
+
+
+@functools.lru_cache(maxsize=16)
+def _given(released: tuple[str, ...]) -> tuple[dict[str, list[str]], set[str]]:
+    """What the names of the release mean, and its statements."""
+    given = [pair for source in released for pair in _parse(source) or ()]
+    paths: dict[str, list[str]] = {}
+    for node, text in given:
+        for name, meaning in Statement(node, text, "", 0).meanings:
+            path = meaning if isinstance(meaning, str) else f"given.{name}"
+            paths.setdefault(name, []).append(path)
+    return paths, {ast.dump(node) for node, _ in given}
+
+
+# --- reading -------------------------------------------------------------------------------
+
+
+class Reading:
+    """The cells of a student, read.
+
+    Args:
+        cells: all that was handed in: the name of a cell (for a task's cell that of its task, for others
+            "cell 3") or of a file beside the notebook -> source.
+        released: the cells of the exercise as it was handed out: names that they bind are known, and
+            their statements are nobody's fault.
+    """
+
+    def __init__(self, cells: Mapping[str, str], released: Iterable[str] = ()):
+        self.cells = tuple(cells)
+        self.given, as_given = _given(tuple(released))
+        parsed = {name: _parse(source) for name, source in cells.items()}
+        self.unread = [name for name, pairs in parsed.items() if pairs is None]
+        self.statements = [
+            Statement(node, text, name, number)
+            for name, pairs in parsed.items()
+            for number, (node, text) in enumerate(pairs or ())
+            if ast.dump(node) not in as_given
+        ]
+        self._bound: dict[str, list[tuple[Statement, object]]] = {}
+        for statement in self.statements:
+            for name, meaning in statement.meanings:
+                self._bound.setdefault(name, []).append((statement, meaning))
+        nodes = [node for statement in self.statements for node in ast.walk(statement.node)]
+        classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+        self.own_attributes = {name for node in classes for name in _attributes_of(node)}
+        self._resolved: dict[int, set] = {}
+
+    def binds(self, name: str) -> bool:
+        """Whether some cell defines a name."""
+        return name in self._bound
+
+    def kept(self, name: str) -> bool:
+        """Whether a name that the release defines is bound by nothing else."""
+        return name in self.given and not self.binds(name)
+
+    def cells_of(self, names: Collection[str]) -> set[str]:
+        """The cells that bind one of these names."""
+        return {statement.cell for statement in self.statements if statement.binds & set(names)}
+
+    def uses(self, names: Collection[str]) -> list[Use]:
+        """All that the definitions of these names use, directly or by way of other names."""
+        found = []
+        for name in names:
+            for statement, meaning in self._bound.get(name, ()):
+                if isinstance(meaning, str):  # it is itself a thing of a library
+                    found.append(Use(name, statement.line(statement.node), frozenset([meaning])))
+        for statement, piece in self._reached(names):
+            for node, scope in self.walk(piece, Scope(None, statement)):
+                found += self._uses_at(node, scope, statement)
+        return found
+
+    # What is reached.
+
+    def _reached(self, names: Collection[str]) -> Iterator[tuple[Statement, ast.AST]]:
+        """The cells that bind the names, and all that other cells have to do with what is used there."""
+        home = self.cells_of(names)
+        pieces = {id(s.node): (s, s.node) for s in self.statements if s.cell in home}
+        waiting = [(s, s.node) for s in self.statements if s.binds & set(names)]
+        seen, followed = set(), set(names)
+        while waiting:
+            statement, piece = waiting.pop()
+            if id(piece) in seen:
+                continue
+            seen.add(id(piece))
+            pieces[id(piece)] = statement, piece
+            mentioned = set(self._free_names(piece, statement))
+            if statement.cell not in home:
+                mentioned |= statement.binds
+            for name in mentioned - followed:
+                followed.add(name)
+                waiting += self._about(name)
+        yield from pieces.values()
+
+    def _about(self, name: str) -> Iterator[tuple[Statement, ast.AST]]:
+        """Statements that bind a name or store into it; if it holds data, calls that could fill it too."""
+        meanings = [meaning for _, meaning in self._bound.get(name, ())]
+        is_data = any(not isinstance(meaning, str | ast.Lambda | _DEFINITIONS) for meaning in meanings)
+        for s in self.statements:
+            if name in s.binds | s.stores or (is_data and name in s.carries):
+                yield s, s.node
+            for call in s.calls if is_data else ():
+                handed = [*call.args, *(keyword.value for keyword in call.keywords)]
+                receiver = getattr(call.func, "value", call.func)
+                called = isinstance(call.func, ast.Attribute) and not isinstance(receiver, ast.Call)
+                if any(getattr(one, "id", "") == name for one in handed) or (
+                    called and _root(receiver) == name
+                ):
+                    yield s, call
+
+    def _free_names(self, piece: ast.AST, statement: Statement) -> Iterator[str]:
+        for node, scope in self.walk(piece, Scope(None, statement)):
+            if isinstance(node, ast.Name) and self.may_be_global(node.id, scope):
+                yield node.id
+
+    # What names mean.
+
+    def walk(self, node: ast.AST, scope: Scope) -> Iterator[tuple[ast.AST, Scope]]:
+        """A node and all below it, each with the scope in which its names are looked up."""
+        yield node, scope
+        outside, inside = _split(node)
+        for child in outside:
+            yield from self.walk(child, scope)
+        if inside:
+            inner = self._open(node, inside, scope)
+            for child in inside:
+                yield from self.walk(child, inner)
+
+    def _open(self, node: ast.AST, inside: list[ast.AST], scope: Scope) -> Scope:
+        inner = Scope(scope, scope.at, isinstance(node, ast.ClassDef))
+        nodes = [n for child in inside for n in _same_scope(child)]
+        if isinstance(node, COMPREHENSIONS):
+            walrus = {id(n.target) for n in nodes if isinstance(n, ast.NamedExpr)}
+            nodes = [n for n in nodes if id(n) not in walrus]
+        inner.elsewhere = {name for n in nodes if isinstance(n, ast.Global) for name in n.names}
+        borrowed = {name for n in nodes if isinstance(n, ast.Nonlocal) for name in n.names}
+        for name, meaning in _bindings(nodes):
+            if name not in inner.elsewhere | borrowed:
+                inner.names.setdefault(name, []).append((meaning, inner))
+        if isinstance(node, FUNCTIONS):
+            arguments = [*node.args.posonlyargs, *node.args.args]
+            for argument, default in zip(reversed(arguments), reversed(node.args.defaults), strict=False):
+                inner.names[argument.arg].append((default, scope))
+            if scope.is_class and arguments and not isinstance(node, ast.Lambda):
+                inner.names[arguments[0].arg] = [(scope.names["__class__"][0][0], scope)]
+        if inner.is_class:
+            inner.names["__class__"] = [(node, scope)]
+        return inner
+
+    def _local(self, name: str, scope: Scope) -> tuple[list[tuple[object, Scope]], bool]:
+        """What a name may mean inside functions and classes, and whether it may be one of the notebook."""
+        meanings, first = [], True
+        while scope.parent is not None and name not in scope.elsewhere:
+            if name in scope.names and (first or not scope.is_class):
+                meanings += scope.names[name]
+                if not scope.is_class:
+                    return meanings, False
+            scope, first = scope.parent, False
+        return meanings, True
+
+    def may_be_global(self, name: str, scope: Scope) -> bool:
+        """Whether a name is looked up outside functions and classes."""
+        return self._local(name, scope)[1]
+
+    def _meanings(self, name: str, scope: Scope) -> list[tuple[object, Scope]]:
+        """All that a name may mean at a place: any cell may have bound it, the release's or the student's."""
+        meanings, outside = self._local(name, scope)
+        at, sure = scope.at, False  # sure: bound above this place in its own cell
+        for statement, meaning in self._bound.get(name, ()) if outside else ():
+            meanings.append((meaning, Scope(None, statement)))
+            above = statement.cell == at.cell and statement.number < at.number
+            sure |= above and name in statement.certain
+        if outside and not sure:
+            meanings += [(path, scope) for path in self.given.get(name, ())]
+        return meanings
+
+    def resolve(self, node: ast.AST, scope: Scope) -> set:
+        """Paths, own classes (also for their instances) and None for what is unknown."""
+        if isinstance(node, ast.Name):
+            found = set()
+            for meaning, where in self._meanings(node.id, scope):
+                if isinstance(meaning, str | ast.ClassDef | None):
+                    found.add(meaning)
+                elif isinstance(meaning, ast.expr):
+                    if id(meaning) not in self._resolved:
+                        self._resolved[id(meaning)] = set()  # for names that mean each other
+                        self._resolved[id(meaning)] = self.resolve(meaning, where)
+                    found |= self._resolved[id(meaning)]
+                else:
+                    found.add(None)
+            return found or {None}
+        if attribute := as_attribute(node):
+            return {self._step(value, attribute[1]) for value in self.resolve(attribute[0], scope)}
+        if isinstance(node, ast.Call):
+            return {v if isinstance(v, ast.ClassDef) else None for v in self.resolve(node.func, scope)}
+        return {None}
+
+    def _step(self, value: object, attribute: str) -> str | None:
+        library = isinstance(value, str) and not value.startswith("given.")
+        return thing(f"{value}.{attribute}")[0] if library else None
+
+    def _uses_at(self, node: ast.AST, scope: Scope, statement: Statement) -> list[Use]:
+        where = statement.line(node)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            values = self.resolve(node, scope)
+            paths = frozenset(value for value in values if isinstance(value, str))
+            return [Use(node.id, where, paths, unsure=len(paths) < len(values))] if paths else []
+        if attribute := as_attribute(node):
+            values = self.resolve(attribute[0], scope)
+            own = any(isinstance(v, ast.ClassDef) and attribute[1] in _attributes_of(v) for v in values)
+            paths = {self._step(value, attribute[1]) for value in values} - {None}
+            unknown = not all(
+                isinstance(v, ast.ClassDef) and attribute[1] in _attributes_of(v) for v in values
+            ) and len(paths) < len(values)
+            word = attribute[1] if unknown else ""
+            unsure = own or (unknown and attribute[1] in self.own_attributes)
+            if paths or word:
+                plain = re.fullmatch(r"[\w.]+", ast.unparse(node))
+                written = ast.unparse(node) if plain else f".{attribute[1]}"
+                return [Use(written, where, frozenset(paths), word, unsure)]
+        if isinstance(getattr(node, "op", None), ast.MatMult):
+            return [Use("@", where, frozenset(), "@")]
+        if isinstance(node, ast.MatchClass):
+            return [Use(word, where, frozenset(), word) for word in node.kwd_attrs]
+        return []

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from flowlib.course import exercise
-from flowlib.course.grading import box, feedback, values
+from flowlib.course.grading import box, feedback, similarity, values
 from flowlib.course.grading.judge import judge
 from flowlib.course.grading.sandbox import Limits
 
@@ -38,6 +38,7 @@ def main(connections: list[socket.socket]) -> None:
     """
     box.warm_up()
     feedback.warm_up()
+    similarity.warm_up()
     zygote = box.start(close=connections)
     for jobs in connections:
         if os.fork() == 0:

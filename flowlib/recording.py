@@ -45,7 +45,6 @@ class Recorded:
     """
 
     def __init__(self, function: Callable, *examples: Tensor | None, warmup: int = 2):
-        self.failed: Tensor | None = None
         self.inputs = [None if example is None else example.detach().clone() for example in examples]
         self.graph = torch.cuda.CUDAGraph()
         device = next((tensor.device for tensor in self.inputs if tensor is not None), None)
@@ -54,17 +53,16 @@ class Recorded:
                 function(*self.inputs)
             generator = torch.cuda.default_generators[torch.cuda.current_device()]
             before = generator.clone_state()
-            failed = torch.zeros((), dtype=torch.bool, device=device)
+            self.failed = torch.zeros((), dtype=torch.bool, device=device)
             try:
                 with torch.cuda.graph(self.graph, stream=stream), put_off_checks() as self.checks:
                     self.outputs = function(*self.inputs)
                     for condition, _ in self.checks:
-                        failed.logical_or_(~condition)
+                        self.failed.logical_or_(~condition)
             except Exception:
                 # A capture that broke off leaves the generator waiting for the rest of it.
                 generator.graphsafe_set_state(before)
                 raise
-        self.failed = failed
 
     def raise_if_failed(self) -> None:
         """Look, once, whether a condition was broken in any replay so far.

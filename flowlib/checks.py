@@ -17,6 +17,7 @@ import hmac
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,11 +28,9 @@ from flowlib import lookups, sources
 from flowlib.bijection import Bijection, Chain
 from flowlib.flow import Flow, StandardNormal
 from flowlib.sources import Reading
-
-
-class LawBroken(AssertionError):
-    """A law does not hold; the message says which, by how much, and what is likely wrong."""
-
+from flowlib.suspects import LawBroken, log_det_mistakes, same
+from flowlib.suspects import check_value as check_value
+from flowlib.suspects import log_prob_mistakes as log_prob_mistakes
 
 # --- the laws ------------------------------------------------------------------------------
 
@@ -115,11 +114,15 @@ def check_log_det(
     if _close(log_det, true, tolerance):
         return
     row = _first_wrong(log_det, true, tolerance)
+    suspects = _log_det_suspects(true, jacobian, z, x, map_, context)
+    if not _close(true, true[:1].expand_as(true), tolerance):
+        one = "one and the same number for every point: the derivative must be taken at each of them"
+        suspects[one] = log_det[:1].expand_as(log_det)
     raise _broken(
         law,
         f"{direction} returns log_det = {_digits(log_det[row])} at a point where log|det J| = "
         f"{_digits(true[row])}",
-        _diagnose(log_det, true, _log_det_suspects(true, jacobian, z, x, map_, context), tolerance),
+        _diagnose(log_det, true, suspects, tolerance),
     )
 
 
@@ -388,6 +391,31 @@ def check_dtype_device(subject, x: Tensor | None = None, *, context=None) -> Non
                 )
 
 
+def check_unchanged(function: Callable, *arguments: Any) -> None:
+    """The function leaves what it was given as it was.
+
+    Args:
+        function: what to call.
+        arguments: tensors, or lists or dictionaries of them.
+
+    Raises:
+        LawBroken: naming the argument that was changed in place.
+    """
+    # At grading the arguments are copied into another process, which is asked what became of them there.
+    asked = getattr(function, "changed_arguments", None)
+    if asked is None:
+        mine = copy.deepcopy(arguments)
+        function(*mine)
+        changed = [number for number, pair in enumerate(zip(mine, arguments, strict=True)) if not same(*pair)]
+    else:
+        changed = asked(*arguments)
+    if changed:
+        which = ("first", "second", "third", "fourth")[changed[0]] if changed[0] < 4 else "last"
+        name = getattr(function, "__name__", "the function")
+        fact = f"{name} changes its {which} argument in place: work on a copy, as `z.clone()` makes one"
+        raise _broken("check_unchanged", fact, None)
+
+
 def check_bijection(forward, inverse=None, z: Tensor | None = None, *, context=None, tolerance=None) -> None:
     """All laws of a bijection: inverse, log-determinant both ways, and for a module gradients and dtypes.
 
@@ -571,24 +599,13 @@ def _log_det_suspects(
     diagonal = jacobian.diagonal(dim1=-2, dim2=-1)
     with torch.no_grad():
         suspects = {
-            "the sign is flipped: this is the log-determinant of the way back": -true,
-            "the log-determinant is left out (zero)": torch.zeros_like(true),
-            "the logarithm is missing: this is |det J| itself": true.exp(),
+            **log_det_mistakes(true, count),
             "the absolute value or the logarithm is missing: this is det J": jacobian.det(),
             "the absolute value is missing: a negative determinant has no logarithm": torch.where(
                 jacobian.det() < 0, math.nan, true
             ),
-            "the mean over the dimensions is taken instead of the sum": true / count,
-            "it is summed over the batch: there must be one number for each point": true.sum().expand_as(
-                true
-            ),
-            "it is averaged over the batch: there must be one number for each point": true.mean().expand_as(
-                true
-            ),
-            "the logarithm has base 2: use the natural logarithm": true / math.log(2),
-            "the logarithm has base 10: use the natural logarithm": true / math.log(10),
-            "the square of the determinant is used": 2 * true,
-            "a square root of the determinant is used": true / 2,
+            "it is twice as large as it should be": 2 * true,
+            "it is half as large as it should be": true / 2,
             "only the first dimension is counted": diagonal[:, 0].abs().log(),
             "only the last dimension is counted": diagonal[:, -1].abs().log(),
             "the derivative itself is returned for its logarithm, summed over the dimensions": diagonal.sum(
@@ -606,13 +623,6 @@ def _log_det_suspects(
             elsewhere = torch.linalg.slogdet(at_value)[1]
             suspects["the derivative is taken at the output x instead of the input z"] = elsewhere
             suspects["the derivative is taken at the output, and the sign is flipped"] = -elsewhere
-        at_zero = _quiet(
-            lambda point, rows=None: _jacobian(map_, point, rows)[:1], torch.zeros_like(z), context
-        )
-        if at_zero is not None:
-            suspects["the derivative is taken at z = 0, whatever the input"] = torch.linalg.slogdet(at_zero)[
-                1
-            ]
     return suspects
 
 

@@ -31,7 +31,8 @@ EIGHT_PACKAGES = {
 # A file of flowlib imports only from files before it.
 ROOMS = [
     "recording", "bijection", "scalar", "linear", "planar", "nets", "coupling", "image", "fused",
-    "autoregressive", "continuous", "residual", "flow", "training", "data", "sources", "lookups", "checks",
+    "autoregressive", "continuous", "residual", "flow", "training", "data", "sources", "lookups", "suspects",
+    "checks",
     "plots",
 ]  # fmt: skip
 README = (HOUSE / "README.md").read_text(encoding="utf-8")

@@ -80,10 +80,10 @@ def test_a_function_that_insists_on_float32_is_accepted():
             Z,
             "at the output x instead of the input",
         ),
-        (lambda z: (torch.sinh(z) + z, torch.full_like(z, math.log(2))), Z, "taken at z = 0"),
+        (lambda z: (torch.sinh(z) + z, torch.full_like(z, math.log(2))), Z, "same number for every point"),
         (linear(lambda z, d: (d / 3).expand(len(z))), PLANE, "mean over the dimensions"),
         (linear(lambda z, d: (d * len(z)).expand(len(z))), PLANE, "summed over the batch"),
-        (linear(lambda z, d: (2 * d).expand(len(z))), PLANE, "square of the determinant"),
+        (linear(lambda z, d: (2 * d).expand(len(z))), PLANE, "twice as large"),
         (
             linear(lambda z, d: MATRIX.diagonal().log().sum().to(z.dtype).expand(len(z))),
             PLANE,

@@ -9,6 +9,7 @@ function. What it replies is a student's word and is treated so by the grader.
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import importlib
 import io
@@ -35,6 +36,7 @@ from traitlets.config import Config
 
 import flowlib
 from flowlib.course.grading import sandbox, values
+from flowlib.suspects import same
 
 MAX_OUTPUT = 2**20  # characters that one cell may show
 _ENVIRONMENT = {
@@ -240,6 +242,12 @@ class Notebook:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             result = self._at(path)(*args, **kwargs)
         return self._seen(result, reachable=False)
+
+    def do_changes(self, path: list, args: list) -> list[int]:
+        """Call something, and say which of its arguments it changed in place."""
+        before = copy.deepcopy(args)
+        self.do_call(path, args, {})
+        return [place for place, pair in enumerate(zip(args, before, strict=True)) if not same(*pair)]
 
     def do_get(self, path: list) -> Any:
         """The attribute of an object."""

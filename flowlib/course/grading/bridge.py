@@ -173,6 +173,13 @@ class Box:
             raise CallRefused(f"a test may pass values only, and passed {error}") from None
         return self._stand_in(reply, [], seconds)
 
+    def changed_arguments(self, path: list, args: tuple, seconds: float) -> list[int]:
+        """Call something, and say which of its arguments it changed in place."""
+        reply = self._ask("changes", seconds, path=path, args=list(args))
+        if not isinstance(reply, list) or not all(type(n) is int and 0 <= n < len(args) for n in reply):
+            raise self._lose("tampering", "the process sent a reply that no notebook sends")
+        return reply
+
     def get(self, path: list, seconds: float) -> Any:
         """Read an attribute of an object."""
         return self._stand_in(self._ask("get", seconds, path=path), path, seconds)
@@ -313,7 +320,11 @@ def function_proxy(box: Box, path: list, seconds: float, name: str):
     def call(*args, **kwargs):
         return box.call(path, args, kwargs, seconds)
 
+    def changed_arguments(*args):
+        return box.changed_arguments(path, args, seconds)
+
     call.__name__ = call.__qualname__ = name
+    call.changed_arguments = changed_arguments  # for `checks.check_unchanged`
     return call
 
 

@@ -1,0 +1,170 @@
+"""How a wrong value is put into words, and the mistakes that people make most often.
+
+    checks.check_value("log_det", log_det, s.sum(1), {"the mean is taken instead of the sum": s.mean(1)})
+
+A mistake gets its own name or none: a suspect is named only if it explains every number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Suspects = Mapping[str, "Tensor | float | Callable[[], Tensor | float] | None"]
+
+
+class LawBroken(AssertionError):
+    """A law does not hold; the message says which, by how much, and what is likely wrong."""
+
+
+def check_value(
+    name: str,
+    found: Any,
+    expected: Tensor | float,
+    suspects: Suspects | None = None,
+    *,
+    tolerance: float | None = None,
+    relative: float = 0.0,
+    where: str = "",
+    otherwise: str = "",
+) -> None:
+    """A result is a tensor of the shape, dtype and values that were asked for.
+
+    Args:
+        name: what it is, as the task calls it: "x", "log_det".
+        found: what came.
+        expected: what should have come; a float where a number is enough.
+        suspects: mistake -> the value that it would give (or a function that works it out; None is skipped).
+        tolerance: the largest absolute error allowed; by default 1e-6 in float64 and 1e-3 below it.
+        relative: allowed besides, as a part of the expected value.
+        where: the input in words, "with D = 40".
+        otherwise: what to say where no suspect fits.
+
+    Raises:
+        LawBroken: naming the mistake, or else the first entry that differs.
+    """
+    name = f"{where}: {name}" if where else name
+    if not isinstance(expected, Tensor):
+        expected = torch.tensor(float(expected), dtype=torch.float64)
+    value = _as_tensor(name, found, expected)
+    tolerance = tolerance or (1e-6 if expected.dtype == torch.float64 else 1e-3)
+    if _agree(value, expected, tolerance, relative):
+        return
+    if fitting := _fitting(value, suspects or {}, max(tolerance, 1e-5)):
+        raise LawBroken(f"{name} is wrong: {' (or: '.join(fitting[:2])}{')' * (len(fitting) > 1)}")
+    hint = f": {otherwise}" if otherwise else ""
+    raise LawBroken(f"{name} is wrong, {first_difference(value, expected, tolerance, relative)}{hint}")
+
+
+def first_difference(found: Tensor, expected: Tensor, tolerance: float, relative: float = 0.0) -> str:
+    """The first entry that differs, in words."""
+    found, expected = found.detach().double(), expected.detach().double()
+    apart = ~torch.isclose(found, expected, rtol=relative, atol=tolerance)
+    if expected.dim() == 0:
+        return _apart(found.item(), expected.item())
+    place = tuple(apart.nonzero()[0].tolist())
+    share = f" ({int(apart.sum())} of {apart.numel()} entries differ)" if apart.numel() > 1 else ""
+    return f"at {list(place)} it is {_apart(found[place].item(), expected[place].item())}{share}"
+
+
+def same(one: Any, other: Any) -> bool:
+    """Two values are equal: tensors, arrays, numbers, strings, and lists or dictionaries of them."""
+    if isinstance(one, Tensor | np.ndarray):
+        return type(one) is type(other) and one.shape == other.shape and bool((one == other).all())
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
+def log_det_mistakes(true: Tensor, count: int) -> dict[str, Tensor]:
+    """What a log-determinant of `count` dimensions, (batch,), becomes by the usual slips."""
+    return {
+        "the sign is flipped: this is the log-determinant of the way back": -true,
+        "the log-determinant is left out (zero)": torch.zeros_like(true),
+        "the logarithm is missing: this is |det J| itself": true.exp(),
+        "the mean over the dimensions is taken instead of the sum": true / count,
+        "it is summed over the batch: there must be one number for each point": true.sum().expand_as(true),
+        "it is averaged over the batch: there must be one number for each point": true.mean().expand_as(true),
+        "the logarithm has base 2: use the natural logarithm": true / math.log(2),
+        "the logarithm has base 10: use the natural logarithm": true / math.log(10),
+    }
+
+
+def log_prob_mistakes(z: Tensor, log_det: Tensor) -> dict[str, Tensor]:
+    """What log N(z; 0, I) + log_det becomes by the usual slips; z (batch, D), log_det (batch,) of x -> z."""
+    dim, square = z.shape[1], z.square().sum(1)
+    constant = 0.5 * math.log(2 * math.pi)
+    base = -0.5 * square - dim * constant
+    true = base + log_det
+    return {
+        "the log-determinant is left out": base,
+        "the log-determinant has the wrong sign: is it that of x -> z?": base - log_det,
+        "the log-determinant is counted twice": base + 2 * log_det,
+        "the sign of the whole is flipped: a log-density is asked for, not its negative": -true,
+        "this is the density itself, not its logarithm": true.exp(),
+        "the factor 1/2 before |z|^2 is missing": -square - dim * constant + log_det,
+        "the constant D/2 log(2 pi) of the base is missing": true + dim * constant,
+        "the constant of one dimension is taken for all D: it is D/2 log(2 pi)": true + (dim - 1) * constant,
+        "the constant must be D/2 log(2 pi); its factor 1/2 is missing": true - dim * constant,
+        "the mean over the dimensions is taken instead of the sum": true / dim,
+        "the base's mean over the dimensions is taken instead of its sum": base / dim + log_det,
+        "the logarithm has base 2: use the natural logarithm": true / math.log(2),
+    }
+
+
+def _fitting(value: Tensor, suspects: Suspects, tolerance: float) -> list[str]:
+    """The mistakes that explain every number; several, where the numbers cannot tell them apart."""
+    values = {mistake: wrong() if callable(wrong) else wrong for mistake, wrong in suspects.items()}
+    return [
+        mistake
+        for mistake, wrong in values.items()
+        if wrong is not None and _agree(value, torch.as_tensor(wrong), tolerance, 1e-5)
+    ]
+
+
+def _as_tensor(name: str, found: Any, expected: Tensor) -> Tensor:
+    """What came, if it has the type, shape and dtype that were asked for and holds numbers."""
+    shape, dtype = tuple(expected.shape), _name(expected.dtype)
+    if shape == () and isinstance(found, int | float | np.number):
+        return torch.tensor(float(found), dtype=expected.dtype)
+    if isinstance(found, np.ndarray):
+        raise LawBroken(f"{name} is a NumPy array: return a tensor")
+    if not isinstance(found, Tensor):
+        raise LawBroken(f"{name} is a {type(found).__name__}: return a tensor of shape {shape}")
+    if shape == () and found.numel() == 1:
+        return found.detach().reshape(()).to(expected.dtype)
+    if found.shape != expected.shape:
+        raise LawBroken(f"{name} has shape {tuple(found.shape)}, expected {shape}")
+    if found.dtype != expected.dtype:
+        raise LawBroken(f"{name} is {_name(found.dtype)}, expected {dtype}: keep the dtype")
+    lost = int((found.isnan() & ~expected.isnan()).sum())
+    if lost:
+        raise LawBroken(f"{name} is not a number (NaN) in {lost} of {found.numel()} entries")
+    return found.detach()
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _agree(value: Tensor, other: Tensor, tolerance: float, relative: float) -> bool:
+    if value.shape != other.shape:
+        return False
+    return torch.allclose(
+        value.double(), other.detach().double(), rtol=relative, atol=tolerance, equal_nan=True
+    )
+
+
+def _apart(found: float, expected: float) -> str:
+    """Two numbers in words that show how they differ; never "3.6603, expected 3.6603"."""
+    texts = f"{found:.5g}", f"{expected:.5g}"
+    if texts[0] == texts[1]:
+        return f"{texts[0]}, off by {found - expected:.1e}"
+    return f"{texts[0]}, expected {texts[1]}"

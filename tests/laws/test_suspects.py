@@ -1,0 +1,72 @@
+"""A wrong value is put into words that fit it, and into no others."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from flowlib import checks, suspects
+
+TRUTH = torch.tensor([1.0, -2.0, 0.25])
+CONSTANT = 0.5 * math.log(2 * math.pi)
+
+
+@pytest.mark.parametrize(
+    ("found", "phrase"),
+    [
+        (np.ones(3, dtype=np.float32), "is a NumPy array: return a tensor"),
+        ([1.0, 2.0, 3.0], "is a list: return a tensor of shape (3,)"),
+        (TRUTH.double(), "is float64, expected float32"),
+        (TRUTH[:, None], "has shape (3, 1), expected (3,)"),
+        (torch.tensor([1.0, math.nan, 0.25]), "(NaN) in 1 of 3 entries"),
+        (torch.tensor([1.0, -2.0, 0.5]), "at [2] it is 0.5, expected 0.25 (1 of 3 entries differ)"),
+        (-TRUTH, "wrong: the sign is flipped"),
+    ],
+)
+def test_a_wrong_value_in_words(found, phrase):
+    with pytest.raises(checks.LawBroken) as broken:
+        checks.check_value("log_det", found, TRUTH, {"the sign is flipped": -TRUTH}, where="with D = 2")
+    assert phrase in str(broken.value)
+    assert str(broken.value).startswith("with D = 2: log_det")
+
+
+def test_numbers_that_look_alike_are_told_apart():
+    with pytest.raises(checks.LawBroken, match=r"3\.6603, off by 1\.0e-07"):
+        checks.check_value("x", 3.6603001, 3.6603, tolerance=1e-9)
+
+
+def test_a_right_value_passes():
+    checks.check_value("x", TRUTH + 1e-5, TRUTH)
+    checks.check_value("nll", 1, 1.0)
+    checks.check_value("x", torch.full((2,), math.nan), torch.full((2,), math.nan))
+
+
+def test_suspects_that_the_numbers_cannot_tell_apart_are_both_named():
+    mistakes = {"this one": TRUTH + 1, "that one": TRUTH + 1, "another": TRUTH - 1}
+    with pytest.raises(checks.LawBroken, match=r"this one \(or: that one\)"):
+        checks.check_value("x", TRUTH + 1, TRUTH, mistakes)
+
+
+def test_the_usual_mistakes_of_a_density_differ_from_each_other():
+    """So that none gets another's name."""
+    z, log_det = torch.randn(20, 3, dtype=torch.float64), torch.randn(20, dtype=torch.float64)
+    truth = -0.5 * z.square().sum(1) - 3 * CONSTANT + log_det
+    values = [truth, *suspects.log_prob_mistakes(z, log_det).values()]
+    apart = [(a - b).abs().max() for i, a in enumerate(values) for b in values[:i]]
+    assert min(apart) > 1e-3
+
+
+def in_place(z):
+    z += 1.0
+    return z
+
+
+def test_arguments_that_change_are_told():
+    checks.check_unchanged(lambda z, mask: z + mask, TRUTH.clone(), torch.ones(3))
+    with pytest.raises(checks.LawBroken, match="changes its second argument in place"):
+        checks.check_unchanged(lambda mask, z: in_place(z), torch.ones(3), TRUTH.clone())
+    mine = TRUTH.clone()
+    with pytest.raises(checks.LawBroken, match="first argument"):
+        checks.check_unchanged(in_place, mine)
+    assert suspects.same(mine, TRUTH), "the arguments themselves stay as they were"

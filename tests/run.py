@@ -23,6 +23,7 @@ from pathlib import Path
 HOUSE = Path(__file__).resolve().parents[1]
 RESULTS = HOUSE / ".build" / "test"
 PARALLEL = ["-n", "2", "--dist", "loadfile"]
+ALONE = "--ignore=tests/grading/test_speed.py"  # it measures, so nothing may run beside it
 UNTIMED = "--ignore=tests/notebooks/test_time.py"  # it reads the times of the stage "lessons"
 
 
@@ -72,7 +73,8 @@ def everything() -> list[Stage]:
         pytest("exercises", ["tests/notebooks"], UNTIMED, "-n", "2"),
         nbval(),
         pytest("budgets", ["tests/notebooks/test_time.py"]),
-        pytest("grading", ["tests/grading"]),
+        pytest("grading", ["tests/grading"], ALONE, *PARALLEL),
+        pytest("pace", ["tests/grading/test_speed.py"]),
         pytest("browser", ["tests/browser"]),
     ]
 

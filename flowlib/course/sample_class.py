@@ -17,6 +17,7 @@ from flowlib.course.house import NOTEBOOK, CourseError
 from flowlib.course.release import student_version
 
 MISTAKES = 5
+WAITS = "import time\n\nwhile True:  # for a result that never comes\n    time.sleep(0.1)\n"
 KEY = "sample class"  # the class key: the same in every run
 
 
@@ -60,7 +61,7 @@ def plan(work: exercise.Exercise, answers: list[exercise.Answer]) -> list[Submis
         Submission("partly_right", {name: reference[name] for name in half}, undone),
         Submission("empty", {}, set().union(*tests.values())),
         Submission("syntax_error", reference | {middle: "def answer(:\n    return 1\n"}, tests[middle]),
-        Submission("infinite_loop", reference | {last: "while True:\n    pass\n"}, tests[last]),
+        Submission("infinite_loop", reference | {last: WAITS}, tests[last]),
     ]
     for wrong in wrongs:
         people.append(Submission(wrong.name, reference | {wrong.task: wrong.source}, failing(work, wrong)))

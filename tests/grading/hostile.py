@@ -433,6 +433,32 @@ def reference_in_memory(klass, student):
     klass.hand_in(student, before(notebook, "task4", SEARCH))
 
 
+code(
+    "page_cache",
+    "leaves word for a later submission in which pages of a shared file lie in memory",
+    """
+import ctypes, os, torch
+shared = os.open(torch.__file__, os.O_RDONLY)
+def push_out():
+    os.posix_fadvise(shared, 0, 4096, os.POSIX_FADV_DONTNEED)
+def read_if_there():
+    os.preadv(shared, [bytearray(1)], 0, os.RWF_NOWAIT)
+def ask_mincore():
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mmap.restype = ctypes.c_void_p
+    place = libc.mmap(None, ctypes.c_size_t(4096), 1, 2, shared, ctypes.c_long(0))
+    if libc.mincore(ctypes.c_void_p(place), ctypes.c_size_t(4096), (ctypes.c_ubyte * 1)()) != 0:
+        raise OSError(ctypes.get_errno(), "refused")
+for way in (push_out, read_if_there, ask_mincore):
+    try:
+        way()
+        print("ESCAPED by", way.__name__)
+    except OSError as refused:
+        print(way.__name__, refused.errno)
+""",
+)
+
+
 @attack("keeps the inputs of a hidden test, and shows them wherever it can", earned=8.0)
 def shows_inputs_later(klass, student):
     task1 = """

@@ -11,7 +11,7 @@ import pytest
 
 from flowlib.course import exercise
 from flowlib.course.exercise import SOLUTION
-from flowlib.course.grading import judge, preflight, rehearsal, run, sandbox
+from flowlib.course.grading import judge, preflight, rehearsal, run, sandbox, trusted
 from flowlib.course.grading.bridge import Box
 from flowlib.course.grading.sandbox import Limits
 from flowlib.course.house import CourseError
@@ -243,3 +243,23 @@ def test_folders_that_the_box_shows(tmp_path):
     assert sandbox.shown(tmp_path) is None
     (tmp_path / "link").symlink_to("/usr/share")
     assert sandbox.shown(tmp_path / "link" / "course") == Path("/usr")
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("patient A is not '3.14,2.71,-1.5': look again", "patient A is not '...': look again"),
+        ("it isn't 'sign'; that doesn't fit", "it isn't 'sign'; that doesn't fit"),
+        ("x is off by 1e-08 at 3.14159265, of 1234567", "x is off by 1e-08 at 3.142, of 1.235e+06"),
+        ("with D = 40, NLL 3.91 is above 3.80", "with D = 40, NLL 3.91 is above 3.80"),
+    ],
+)
+def test_a_message_of_a_hidden_test_carries_no_foreign_words_and_no_long_numbers(said, shown):
+    assert trusted.cleared(said, ["words = ('healthy', 'sign')"]) == shown
+
+
+def test_an_answer_in_words_cannot_carry_what_a_process_has_seen(klass):
+    words = "def normal_log_prob(z):\n    return f'told {seen}'"
+    judged = Judged(klass, klass.right_notebook(task1=KEEP.format(name="Told"), task2=words))
+    assert judged.outcomes["task2_test"].status == "failed"
+    assert "told" not in judged.outcomes["task2_test"].message

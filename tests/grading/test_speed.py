@@ -20,7 +20,6 @@ from tests.grading.course import ALL, LESSON, Class, make_course
 from tests.grading.run import FAST, book, command, entries, grade, points
 from tests.grading.test_run import kill_and_resume, make_class
 
-COUNT = 24
 
 
 def right_class(root: Path, count: int) -> Class:
@@ -51,18 +50,21 @@ def ours(klass: Class, out: str) -> float:
     return seconds
 
 
-def test_faster_than_stock_nbgrader(tmp_path, capsys):
-    """At least 2.5 times as many submissions a minute on 2 cores, the sandbox and all start-up included."""
-    klass = right_class(tmp_path / "course", COUNT)
+@pytest.mark.parametrize(
+    ("count", "at_least"), [(8, 2.5), pytest.param(24, 5.0, marks=pytest.mark.soak)], ids=["few", "class"]
+)
+def test_faster_than_stock_nbgrader(tmp_path, capsys, count, at_least):
+    """So many times as many submissions a minute on 2 cores, the sandbox and all start-up included."""
+    klass = right_class(tmp_path / "course", count)
     (tmp_path / "stock").mkdir()
     times = [ours(klass, "one")]
     theirs = stock(klass, tmp_path / "stock")
     times.append(ours(klass, "two"))
     ratio = theirs / median(times)
     with capsys.disabled():
-        ours_now = f"{COUNT} submissions: {median(times):.1f} s"
+        ours_now = f"{count} submissions: {median(times):.1f} s"
         print(f"\n{ours_now}, stock nbgrader {theirs:.1f} s: {ratio:.1f} times as fast")
-    assert ratio >= 2.5
+    assert ratio >= at_least
 
 
 def test_the_sandbox_costs_little(capsys):

@@ -1,7 +1,8 @@
 """A filter of system calls: what no notebook needs and an attack might.
 
 It closes what namespaces and limits leave open: memory that no limit counts (memfd, System V shared
-memory), new user namespaces, other processes' memory, and rarely used doors into the kernel.
+memory), new user namespaces, other processes' memory, rarely used doors into the kernel, and the
+questions about which pages of a file lie in memory, by which two submissions could talk.
 """
 
 from __future__ import annotations
@@ -23,13 +24,17 @@ _PR_SET_SECCOMP, _FILTER_MODE, _PR_SET_NO_NEW_PRIVS = 22, 2, 38
 _REFUSED = {
     "add_key": (248, 217),
     "bpf": (321, 280),
+    "cachestat": (451, 451),
+    "fadvise64": (221, 223),
     "io_uring_setup": (425, 425),
     "keyctl": (250, 219),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
+    "mincore": (27, 232),
     "mount": (165, 40),
     "perf_event_open": (298, 241),
     "pivot_root": (155, 41),
+    "preadv2": (327, 286),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
     "ptrace": (101, 117),

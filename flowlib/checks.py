@@ -24,7 +24,7 @@ import torch
 from scipy import stats
 from torch import Tensor, nn
 
-from flowlib import lookups, sources
+from flowlib import derivatives, lookups, sources
 from flowlib.bijection import Bijection, Chain
 from flowlib.flow import Flow, StandardNormal
 from flowlib.sources import Reading
@@ -391,6 +391,9 @@ def check_dtype_device(subject, x: Tensor | None = None, *, context=None) -> Non
                 )
 
 
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+
+
 def check_unchanged(function: Callable, *arguments: Any) -> None:
     """The function leaves what it was given as it was.
 
@@ -410,10 +413,47 @@ def check_unchanged(function: Callable, *arguments: Any) -> None:
     else:
         changed = asked(*arguments)
     if changed:
-        which = ("first", "second", "third", "fourth")[changed[0]] if changed[0] < 4 else "last"
-        name = getattr(function, "__name__", "the function")
-        fact = f"{name} changes its {which} argument in place: work on a copy, as `z.clone()` makes one"
-        raise _broken("check_unchanged", fact, None)
+        fact = f"{_name(function)} changes its {_ORDINALS[changed[0]]} argument in place"
+        raise _broken("check_unchanged", f"{fact}: work on a copy, as `z.clone()` makes one", None)
+
+
+def check_differentiable(function: Callable, *arguments: Any, by: Iterable[int], tolerance=1e-4) -> None:
+    """Autograd sees all that the function does: its gradients agree with difference quotients.
+
+    Args:
+        function: what to call; it returns a tensor or several.
+        arguments: in float64; a number whose gradient is asked for is a tensor of shape ().
+        by: the places of the arguments, 0 for the first, whose gradients are asked for: tensors, or
+            tuples of them.
+        tolerance: relative to 1 + |derivative|.
+
+    Raises:
+        LawBroken: naming the argument that no gradient reaches, or not the whole of it.
+    """
+    by = sorted(by)
+    # At grading the function lives in another process, where the gradients are taken.
+    autograd = getattr(function, "gradients", None) or functools.partial(_gradients, function)
+    found = iter(autograd(*arguments, by=by))
+    for place in by:
+        parts = [derivatives.weights_like(part) for part in derivatives.tensors(arguments[place])]
+        slopes = [float((weights.flatten() * next(found).flatten()).sum()) for weights in parts]
+        slope, true = sum(slopes), derivatives.quotient(function, arguments, place)
+        if abs(slope - true) <= tolerance * (1 + abs(true)):
+            continue
+        argument = f"the {_ORDINALS[place]} argument of {_name(function)}"
+        if not any(slopes):
+            guess = (
+                "the graph is cut on the way: detach, no_grad, item, or a gradient without create_graph=True"
+            )
+            raise _broken("check_differentiable", f"no gradient reaches {argument}", guess)
+        fact = f"the gradient by {argument} is {slope:.4g}, and {true:.4g} by difference quotients"
+        raise _broken(
+            "check_differentiable", fact, "a part of the way is cut off, as detach() in a loop does"
+        )
+
+
+def _gradients(function: Callable, *arguments: Any, by: list[int]) -> list[Tensor]:
+    return derivatives.gradients(function, arguments, by)
 
 
 def check_bijection(forward, inverse=None, z: Tensor | None = None, *, context=None, tolerance=None) -> None:
@@ -728,6 +768,10 @@ def _partial(value: Tensor, truth: Tensor, tolerance: float) -> str | None:
 
 
 # --- small tools ---------------------------------------------------------------------------
+
+
+def _name(function: Callable) -> str:
+    return getattr(function, "__name__", "the function")
 
 
 def _broken(law: str, fact: str, guess: str | None) -> LawBroken:

@@ -32,7 +32,7 @@ EIGHT_PACKAGES = {
 ROOMS = [
     "recording", "bijection", "scalar", "linear", "planar", "nets", "coupling", "image", "fused",
     "autoregressive", "continuous", "residual", "flow", "training", "data", "sources", "lookups", "suspects",
-    "checks",
+    "derivatives", "checks",
     "plots",
 ]  # fmt: skip
 README = (HOUSE / "README.md").read_text(encoding="utf-8")

@@ -70,3 +70,22 @@ def test_arguments_that_change_are_told():
     with pytest.raises(checks.LawBroken, match="first argument"):
         checks.check_unchanged(in_place, mine)
     assert suspects.same(mine, TRUTH), "the arguments themselves stay as they were"
+
+
+def test_a_graph_that_is_cut_is_told():
+    def whole(z, weights):
+        return torch.tanh(z @ weights[0]), weights[1] * z.sum()
+
+    z = torch.randn(4, 3, dtype=torch.float64)
+    weights = torch.randn(3, 2, dtype=torch.float64), torch.tensor(0.5, dtype=torch.float64)
+    checks.check_differentiable(whole, z, weights, by=(0, 1))
+    with pytest.raises(checks.LawBroken, match="no gradient reaches the first argument of whole_cut"):
+
+        def whole_cut(z, weights):
+            return whole(z.detach(), weights)
+
+        checks.check_differentiable(whole_cut, z, weights, by=(0, 1))
+    with pytest.raises(checks.LawBroken, match=r"the second argument.*a part of the way is cut off"):
+        checks.check_differentiable(lambda z, w: whole(z, (w[0], w[1].detach())), z, weights, by=(1,))
+    with torch.no_grad():
+        checks.check_differentiable(whole, z, weights, by=(0,))

@@ -36,6 +36,7 @@ from traitlets.config import Config
 
 import flowlib
 from flowlib.course.grading import sandbox, values
+from flowlib.derivatives import gradients
 from flowlib.suspects import same
 
 MAX_OUTPUT = 2**20  # characters that one cell may show
@@ -248,6 +249,11 @@ class Notebook:
         before = copy.deepcopy(args)
         self.do_call(path, args, {})
         return [place for place, pair in enumerate(zip(args, before, strict=True)) if not same(*pair)]
+
+    def do_gradients(self, path: list, args: list, by: list[int]) -> list:
+        """Call something, and say what autograd's gradients by these arguments are."""
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return gradients(self._at(path), args, by)
 
     def do_get(self, path: list) -> Any:
         """The attribute of an object."""

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from flowlib import derivatives
 from flowlib.course.grading import box, sandbox, values
 
 GRACE = 3.0  # seconds between asking a cell to stop and ending its process
@@ -180,6 +181,17 @@ class Box:
             raise self._lose("tampering", "the process sent a reply that no notebook sends")
         return reply
 
+    def gradients(self, path: list, args: tuple, by: list[int], seconds: float) -> list[torch.Tensor]:
+        """Autograd's gradients of what a call returns; see `flowlib.derivatives.gradients`."""
+        asked = [part for place in by for part in derivatives.tensors(args[place])]
+        reply = self._ask("gradients", seconds, path=path, args=list(args), by=by)
+        right = isinstance(reply, list) and len(reply) == len(asked)
+        if not right or not all(isinstance(g, torch.Tensor) for g in reply):
+            raise self._lose("tampering", "the process sent a reply that no notebook sends")
+        if any(gradient.shape != part.shape for gradient, part in zip(reply, asked, strict=True)):
+            raise self._lose("tampering", "the process sent a reply that no notebook sends")
+        return reply
+
     def get(self, path: list, seconds: float) -> Any:
         """Read an attribute of an object."""
         return self._stand_in(self._ask("get", seconds, path=path), path, seconds)
@@ -323,8 +335,12 @@ def function_proxy(box: Box, path: list, seconds: float, name: str):
     def changed_arguments(*args):
         return box.changed_arguments(path, args, seconds)
 
+    def gradients(*args, by):
+        return box.gradients(path, args, by, seconds)
+
     call.__name__ = call.__qualname__ = name
     call.changed_arguments = changed_arguments  # for `checks.check_unchanged`
+    call.gradients = gradients  # for `checks.check_differentiable`
     return call
 
 

@@ -1,0 +1,77 @@
+"""Gradients of a plain function, by autograd and by differences.
+
+The function takes and returns tensors, also in lists and tuples. All its results become one number,
+`weighted_sum`, whose derivative is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors of a value, in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from tensors(part)
+
+
+def on_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """The value with each of its tensors changed."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, list | tuple):
+        return type(value)(on_tensors(change, part) for part in value)
+    return value
+
+
+def weights_like(tensor: Tensor) -> Tensor:
+    """Numbers that differ from entry to entry, so that no two entries can stand in for each other."""
+    return torch.cos(torch.arange(tensor.numel(), dtype=tensor.dtype)).view(tensor.shape)
+
+
+def weighted_sum(result: Any) -> Tensor:
+    """All numbers of a result in one, a tensor of shape ()."""
+    parts = [(weights_like(part) * part).sum() for part in tensors(result)]
+    return torch.stack(parts).sum()
+
+
+def gradients(function: Callable, arguments: tuple | list, by: Collection[int]) -> list[Tensor]:
+    """Autograd's gradient of the weighted sum of what a function returns.
+
+    Args:
+        by: the places of the arguments, 0 for the first, by whose tensors it is differentiated.
+
+    Returns:
+        one gradient for each of these tensors, zero where autograd finds no way.
+    """
+    leaves: list[Tensor] = []
+
+    def tracked(tensor: Tensor) -> Tensor:
+        leaves.append(tensor.detach().clone().requires_grad_())
+        return leaves[-1].clone()  # no leaf: a leaf may not be changed in place, which is another mistake
+
+    with torch.enable_grad():
+        mine = [on_tensors(tracked, part) if n in by else part for n, part in enumerate(arguments)]
+        total = weighted_sum(function(*mine))
+        if not total.requires_grad:
+            return [torch.zeros_like(leaf) for leaf in leaves]
+        found = torch.autograd.grad(total, leaves, allow_unused=True)
+    return [torch.zeros_like(x) if g is None else g for x, g in zip(leaves, found, strict=True)]
+
+
+def quotient(function: Callable, arguments: tuple | list, by: int, step: float = 1e-5) -> float:
+    """The same derivative by one argument, along `weights_like` it, by central differences."""
+
+    def at(distance: float) -> float:
+        moved = list(arguments)
+        moved[by] = on_tensors(lambda x: x + distance * weights_like(x), arguments[by])
+        return float(weighted_sum(function(*moved)))
+
+    return (at(step) - at(-step)) / (2 * step)

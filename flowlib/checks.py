@@ -394,6 +394,11 @@ def check_dtype_device(subject, x: Tensor | None = None, *, context=None) -> Non
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
+def as_value(made: Any) -> Any:
+    """A value that a task asks for, given as itself or as a function without arguments that returns it."""
+    return made() if callable(made) else made
+
+
 def check_unchanged(function: Callable, *arguments: Any) -> None:
     """The function leaves what it was given as it was.
 

@@ -57,6 +57,11 @@ def test_the_usual_mistakes_of_a_density_differ_from_each_other():
     assert min(apart) > 1e-3
 
 
+def test_a_value_is_taken_in_both_forms():
+    words = {"A": "healthy"}
+    assert checks.as_value(words) is checks.as_value(lambda: words) is words
+
+
 def in_place(z):
     z += 1.0
     return z

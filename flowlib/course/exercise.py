@@ -41,7 +41,7 @@ class TestCell:
     @property
     def draws(self) -> bool:
         """It tries answers on numbers that depend on the class."""
-        return "hidden_seed(" in self.source
+        return "hidden_seed(" in self.source or "inputs.generator(" in self.source
 
 
 @dataclass(frozen=True)

@@ -141,13 +141,26 @@ def _as_tensor(name: str, found: Any, expected: Tensor) -> Tensor:
     if shape == () and found.numel() == 1:
         return found.detach().reshape(()).to(expected.dtype)
     if found.shape != expected.shape:
-        raise LawBroken(f"{name} has shape {tuple(found.shape)}, expected {shape}")
+        raise LawBroken(f"{name} has shape {tuple(found.shape)}, expected {shape}{_reshaped(found, shape)}")
     if found.dtype != expected.dtype:
         raise LawBroken(f"{name} is {_name(found.dtype)}, expected {dtype}: keep the dtype")
     lost = int((found.isnan() & ~expected.isnan()).sum())
     if lost:
         raise LawBroken(f"{name} is not a number (NaN) in {lost} of {found.numel()} entries")
     return found.detach()
+
+
+def _reshaped(found: Tensor, shape: tuple[int, ...]) -> str:
+    """What a wrong shape says of the mistake, where one number for each point is asked for."""
+    if len(shape) != 1:
+        return ""
+    if found.dim() == 0:
+        return ": one number for each point, not one for the whole batch"
+    if found.shape == (*shape, 1):
+        return ": drop the last axis"
+    if found.dim() > 1 and found.shape[:1] == shape:
+        return ": sum over the dimensions of each point"
+    return ""
 
 
 def _name(dtype: torch.dtype) -> str:

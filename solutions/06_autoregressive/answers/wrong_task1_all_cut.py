@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "first d places"
+says: "every weight is cut"
 why: "constant: every weight is cut, so nothing can leak"
 """
 

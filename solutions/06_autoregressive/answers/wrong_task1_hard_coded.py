@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "expected (6, 4)"
+says: "(outputs, inputs)"
 why: "the example of the statement"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_b
-says: "the first mask: the order is ignored"
+says: "the first mask is wrong: the order is ignored"
 why: "the order reaches the outputs, not the inputs"
 """
 

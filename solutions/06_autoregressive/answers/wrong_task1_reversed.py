@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "comes later"
+says: "the comparison is turned round"
 why: "comparisons turned round"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "first d places"
+says: "places count from 0"
 why: "counts places from 1"
 """
 

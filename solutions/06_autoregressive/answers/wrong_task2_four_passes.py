@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_b
-says: "follow the dimension"
+says: "too few passes"
 why: "enough for the visible dimensions only"
 """
 

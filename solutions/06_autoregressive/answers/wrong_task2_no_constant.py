@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_a
-says: "log(2 pi)"
+says: "log(2 pi) of the base is missing"
 why: "drops the constant"
 """
 

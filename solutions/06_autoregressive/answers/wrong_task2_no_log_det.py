@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_a
-says: "log-determinant is missing"
+says: "the log-determinant is left out"
 why: "scores z only"
 """
 

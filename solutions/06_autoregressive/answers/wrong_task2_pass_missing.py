@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_b
-says: "last entry of the order"
+says: "too few passes"
 why: "one round too few"
 """
 

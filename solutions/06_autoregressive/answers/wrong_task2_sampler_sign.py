@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_b
-says: "sign of log_det"
+says: "the sign is flipped"
 why: "the inverse's log-determinant"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "entry 0 is the first"
+says: "nothing moved"
 why: "returns the noise"
 """
 

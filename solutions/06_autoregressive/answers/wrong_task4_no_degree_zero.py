@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "is the first that is wrong"
+says: "the units of degree 0 are forgotten"
 why: "forgets the units that see nothing"
 """
 

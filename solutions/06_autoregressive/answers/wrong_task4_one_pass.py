@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "is the first that is wrong"
+says: "this is one pass from x = 0"
 why: "one pass from x = 0"
 """
 

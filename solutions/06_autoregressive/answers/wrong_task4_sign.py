@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "sign of log_det"
+says: "the sign is flipped"
 why: "the log-determinant of x -> z"
 """
 

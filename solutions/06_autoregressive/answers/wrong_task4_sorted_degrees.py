@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "is the first that is wrong"
+says: "taken to be sorted by degree"
 why: "takes the units to be sorted by degree"
 """
 

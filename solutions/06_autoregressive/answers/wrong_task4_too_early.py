@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "is the first that is wrong"
+says: "one step before its last input is known"
 why: "computes a unit one step before its last input is known"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "work the example"
+says: "the draws are not used"
 why: "the example's number"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "is added"
+says: "the log-determinant has the wrong sign"
 why: "adds the log-determinant"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "constant of the base"
+says: "log(2 pi) of the base is missing"
 why: "drops log 2 pi"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "log-determinant is missing"
+says: "the log-determinant is left out"
 why: "density of z for that of x"
 """
 

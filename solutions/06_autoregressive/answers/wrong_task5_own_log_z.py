@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "the estimate is wrong"
+says: "log_z is not used as it is given"
 why: "a constant in place of the log_z that is given"
 """
 

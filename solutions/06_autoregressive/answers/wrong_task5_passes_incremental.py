@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_b
-says: "every layer has to find"
+says: "the incremental sampler is counted"
 why: "counts the incremental sampler for the naive loop"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "the estimate is wrong"
+says: "the draws are not used"
 why: "the number of the visible test"
 """
 

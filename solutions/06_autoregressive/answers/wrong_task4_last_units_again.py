@@ -1,0 +1,25 @@
+"""
+task: task4
+caught_by: task4_test_b
+says: "computed again"
+why: "the units of the step before are computed a second time"
+"""
+
+
+def fast_sample(z, W, b, V, c, degrees):
+    x, h = torch.zeros_like(z), z.new_zeros(len(z), len(b))
+    log_det = z.new_zeros(len(z))
+    for i in range(z.shape[1]):
+        ready = (degrees == i) | (degrees == i - 1)
+        h[:, ready] = torch.tanh(meter.product(x, W[ready].T) + b[ready])
+        alpha = torch.tanh(meter.product(h, V[1, i]) + c[1, i])
+        x[:, i] = z[:, i] * alpha.exp() + meter.product(h, V[0, i]) + c[0, i]
+        log_det = log_det + alpha
+    return x, log_det
+
+
+def spent(z, W, b, V, c, degrees):
+    """How many multiplications fast_sample makes. Given: leave it as it is."""
+    meter.count = 0
+    fast_sample(z, W, b, V, c, degrees)
+    return meter.count

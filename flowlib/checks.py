@@ -77,14 +77,21 @@ def check_inverse(forward, inverse=None, z: Tensor | None = None, *, context=Non
         raise _broken(
             law,
             f"the log-determinants of the two directions do not cancel: {_digits(log_det[row])} forward and "
-            f"{_digits(log_det_inverse[row])} back at the same point",
+            f"{_digits(log_det_inverse[row])} back at the same point"
+            f"{_small_gap(log_det_inverse[row], -log_det[row])}",
             _diagnose(log_det_inverse, -log_det, suspects, 10 * tolerance)
             or "check each direction by itself with check_log_det",
         )
 
 
 def check_log_det(
-    forward, z: Tensor | None = None, *, context=None, tolerance=None, direction: str = "forward"
+    forward,
+    z: Tensor | None = None,
+    *,
+    context=None,
+    tolerance=None,
+    direction: str = "forward",
+    suspects: Mapping[str, Tensor] | None = None,
 ) -> None:
     """The log-determinant equals log|det J|, J the Jacobian of the map itself.
 
@@ -97,6 +104,7 @@ def check_log_det(
         context: (batch, context) for conditional maps.
         tolerance: largest absolute error; by default 1e-8 with autograd, 1e-5 with differences.
         direction: "forward" or "inverse": which direction of a Bijection to check.
+        suspects: mistake -> the log_det, (batch,), that it would give; looked at before the usual ones.
 
     Raises:
         LawBroken: with the likely mistake.
@@ -114,14 +122,14 @@ def check_log_det(
     if _close(log_det, true, tolerance):
         return
     row = _first_wrong(log_det, true, tolerance)
-    suspects = _log_det_suspects(true, jacobian, z, x, map_, context)
+    suspects = {**(suspects or {}), **_log_det_suspects(true, jacobian, z, x, map_, context)}
     if not _close(true, true[:1].expand_as(true), tolerance):
         one = "one and the same number for every point: the derivative must be taken at each of them"
         suspects[one] = log_det[:1].expand_as(log_det)
     raise _broken(
         law,
         f"{direction} returns log_det = {_digits(log_det[row])} at a point where log|det J| = "
-        f"{_digits(true[row])}",
+        f"{_digits(true[row])}{_small_gap(log_det[row], true[row])}",
         _diagnose(log_det, true, suspects, tolerance),
     )
 
@@ -983,6 +991,12 @@ def _first_wrong(value: Tensor, truth: Tensor, tolerance: float) -> int:
     """The first point at which the two differ."""
     right = torch.isclose(value.detach().double(), truth.detach().double(), rtol=tolerance, atol=tolerance)
     return int(right.logical_not().int().argmax())
+
+
+def _small_gap(found: Tensor, expected: Tensor) -> str:
+    """How far two numbers are apart that look alike."""
+    alike = _digits(found) == _digits(expected)
+    return f" (off by {(found - expected).item():.1e})" if alike else ""
 
 
 def _digits(number: Tensor) -> str:

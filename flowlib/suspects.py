@@ -57,7 +57,12 @@ def check_value(
         return
     if fitting := _fitting(value, suspects or {}, max(tolerance, 1e-5)):
         raise LawBroken(f"{name} is wrong: {' (or: '.join(fitting[:2])}{')' * (len(fitting) > 1)}")
+    if not otherwise and tolerance <= 1e-5 and _agree(value, expected, 1e-3, 1e-3):
+        otherwise = "nearly right: something small is added, a step too few, or float32 inside"
     hint = f": {otherwise}" if otherwise else ""
+    lost = int((value.isnan() & ~expected.isnan()).sum())
+    if lost:
+        raise LawBroken(f"{name} is not a number (NaN) in {lost} of {value.numel()} entries{hint}")
     raise LawBroken(f"{name} is wrong, {first_difference(value, expected, tolerance, relative)}{hint}")
 
 
@@ -116,6 +121,8 @@ def log_prob_mistakes(z: Tensor, log_det: Tensor) -> dict[str, Tensor]:
         "the mean over the dimensions is taken instead of the sum": true / dim,
         "the base's mean over the dimensions is taken instead of its sum": base / dim + log_det,
         "the logarithm has base 2: use the natural logarithm": true / math.log(2),
+        "it is averaged over the batch: there must be one number for each point": true.mean().expand_as(true),
+        "it is summed over the batch: there must be one number for each point": true.sum().expand_as(true),
     }
 
 
@@ -130,7 +137,7 @@ def _fitting(value: Tensor, suspects: Suspects, tolerance: float) -> list[str]:
 
 
 def _as_tensor(name: str, found: Any, expected: Tensor) -> Tensor:
-    """What came, if it has the type, shape and dtype that were asked for and holds numbers."""
+    """What came, if it has the type, shape and dtype that were asked for."""
     shape, dtype = tuple(expected.shape), _name(expected.dtype)
     if shape == () and isinstance(found, int | float | np.number):
         return torch.tensor(float(found), dtype=expected.dtype)
@@ -144,9 +151,6 @@ def _as_tensor(name: str, found: Any, expected: Tensor) -> Tensor:
         raise LawBroken(f"{name} has shape {tuple(found.shape)}, expected {shape}{_reshaped(found, shape)}")
     if found.dtype != expected.dtype:
         raise LawBroken(f"{name} is {_name(found.dtype)}, expected {dtype}: keep the dtype")
-    lost = int((found.isnan() & ~expected.isnan()).sum())
-    if lost:
-        raise LawBroken(f"{name} is not a number (NaN) in {lost} of {found.numel()} entries")
     return found.detach()
 
 

@@ -44,6 +44,35 @@ def test_a_right_value_passes():
     checks.check_value("x", torch.full((2,), math.nan), torch.full((2,), math.nan))
 
 
+def test_a_value_that_is_nearly_right_is_called_so():
+    with pytest.raises(checks.LawBroken, match="nearly right: something small is added"):
+        checks.check_value("z", TRUTH.double() + 1e-5, TRUTH.double())
+
+
+def test_values_that_are_lost_get_a_name_where_there_is_one():
+    lost = torch.full((3,), math.nan)
+    with pytest.raises(checks.LawBroken, match="wrong: the absolute value is missing"):
+        checks.check_value("log_det", lost, TRUTH, {"the absolute value is missing": lost})
+    with pytest.raises(checks.LawBroken, match="in 3 of 3 entries: exp overflows"):
+        checks.check_value("log_det", lost, TRUTH, otherwise="exp overflows")
+
+
+def test_the_law_of_the_log_determinant_takes_suspects_of_a_task():
+    z = torch.randn(5, dtype=torch.float64)
+
+    def without_scale(z):
+        return 2 * z.sinh(), z.cosh().log()
+
+    with pytest.raises(checks.LawBroken, match="the scale is missing"):
+        checks.check_log_det(without_scale, z, suspects={"the scale is missing": z.cosh().log()})
+
+
+def test_log_determinants_that_look_alike_are_told_apart():
+    z = torch.randn(5, dtype=torch.float64)
+    with pytest.raises(checks.LawBroken, match=r"\(off by 1\.0e-06\)"):
+        checks.check_log_det(lambda z: (2 * z, torch.full_like(z, math.log(2) + 1e-6)), z)
+
+
 def test_suspects_that_the_numbers_cannot_tell_apart_are_both_named():
     mistakes = {"this one": TRUTH + 1, "that one": TRUTH + 1, "another": TRUTH - 1}
     with pytest.raises(checks.LawBroken, match=r"this one \(or: that one\)"):

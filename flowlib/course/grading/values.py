@@ -83,6 +83,8 @@ def _encode(value: Any, tensors: dict, depth: int) -> Any:
     kind = type(value)
     if value is None or kind in (bool, int, float, str):
         return value
+    if isinstance(value, np.str_):
+        return str(value)
     if isinstance(value, torch.Tensor):
         return {"tensor": _keep(value, tensors)}
     if isinstance(value, np.ndarray | np.generic):

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_b
-says: "the conditioner has done it already"
+says: "the network has done it already"
 why: "turns the variables round between the layers"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_b
-says: "too few passes"
+says: "one pass is missing"
 why: "one round too few"
 """
 

@@ -469,6 +469,49 @@ def _gradients(function: Callable, *arguments: Any, by: list[int]) -> list[Tenso
     return derivatives.gradients(function, arguments, by)
 
 
+def check_learns(make: Callable[[], Any], *calls: tuple[str, Tensor], rate: float = 0.1) -> None:
+    """A step of gradient descent moves all that a layer's result depends on, each number down its slope.
+
+    The optimizer is made before the first call, as training loops do. The slopes are difference quotients
+    of what the last call returns, so it does not matter how the layer takes its step.
+
+    Args:
+        make: builds a new layer in float64, the same each time.
+        calls: (name of a method, points), in order. Entries of the state with a single number are left
+            out: they are flags and counters.
+
+    Raises:
+        LawBroken: naming the entry of the state that stayed where it was, or moved elsewhere.
+    """
+    layer, twin = make(), make()
+    for method, x in calls[:-1]:
+        getattr(twin, method)(x)
+    before = copy.deepcopy(dict(twin.state_dict()))
+    # At grading the layer lives in another process, where the step is taken.
+    descend = getattr(layer, "_descend", None) or functools.partial(derivatives.descend, layer)
+    reached = descend(list(calls), rate)
+    after, method, slopes = layer.state_dict(), calls[-1][0], {}
+    for name, old in before.items():
+        if not isinstance(old, Tensor) or not old.is_floating_point() or old.numel() == 1:
+            continue
+        slopes[name] = derivatives.state_slopes(make, before, name, *calls[-1])
+        step, wanted = (after[name] - old).detach().double(), -rate * slopes[name]
+        if torch.allclose(step, wanted, rtol=1e-5, atol=1e-6):
+            continue
+        if bool(step.any()):
+            fact = f"a step of gradient descent on {method} moves {name} elsewhere than down its slope"
+            raise _broken("check_learns", fact, "a part of the way is cut off, as detach() does")
+        raise _broken(
+            "check_learns",
+            f"a step of gradient descent on {method} leaves {name} where it was",
+            "an optimizer made before the first batch holds other parameters than these, or they are detached"
+            if reached
+            else "no gradient reaches it: detach, no_grad, or a tensor that is no trainable parameter",
+        )
+    if not any(bool(slope.any()) for slope in slopes.values()):
+        raise _broken("check_learns", f"{method} depends on nothing that state_dict holds", None)
+
+
 def check_bijection(forward, inverse=None, z: Tensor | None = None, *, context=None, tolerance=None) -> None:
     """All laws of a bijection: inverse, log-determinant both ways, and for a module gradients and dtypes.
 

@@ -6,11 +6,11 @@ The function takes and returns tensors, also in lists and tuples. All its result
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
@@ -75,3 +75,42 @@ def quotient(function: Callable, arguments: tuple | list, by: int, step: float =
         return float(weighted_sum(function(*moved)))
 
     return (at(step) - at(-step)) / (2 * step)
+
+
+def descend(layer: nn.Module, calls: Sequence[tuple[str, Tensor]], rate: float) -> bool:
+    """A training loop's first step: the optimizer is made, then methods are called, the last for the loss.
+
+    The loss is the weighted sum of what the last method returns.
+
+    Returns:
+        whether autograd found a way from the loss to anything.
+    """
+    optimizer = torch.optim.SGD(layer.parameters(), lr=rate)
+    with torch.enable_grad():
+        results = [getattr(layer, method)(x) for method, x in calls]
+        loss = weighted_sum(results[-1])
+        if loss.requires_grad:
+            loss.backward()
+    optimizer.step()
+    return loss.requires_grad
+
+
+def state_slopes(make: Callable[[], Any], state: dict, name: str, method: str, x: Tensor, step: float = 1e-5):
+    """The derivative of a method's weighted sum by each number of one entry of a layer's state.
+
+    Args:
+        make: builds a new layer, into which `state` is loaded.
+
+    Returns:
+        central differences, in the shape of the entry.
+    """
+
+    def at(place: int, distance: float) -> float:
+        moved = state[name].detach().clone()
+        moved.view(-1)[place] += distance
+        layer = make()
+        layer.load_state_dict({**state, name: moved})
+        return weighted_sum(getattr(layer, method)(x)).item()
+
+    slopes = [(at(n, step) - at(n, -step)) / (2 * step) for n in range(state[name].numel())]
+    return torch.tensor(slopes, dtype=torch.float64).view(state[name].shape)

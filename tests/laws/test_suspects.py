@@ -125,3 +125,36 @@ def test_a_graph_that_is_cut_is_told():
         checks.check_differentiable(lambda z, w: whole(z, (w[0], w[1].detach())), z, weights, by=(1,))
     with torch.no_grad():
         checks.check_differentiable(whole, z, weights, by=(0,))
+
+
+class Scale(torch.nn.Module):
+    def __init__(self, exchanges=False, trains=True, cuts=False):
+        super().__init__()
+        self.s = torch.nn.Parameter(torch.zeros(3, dtype=torch.float64), requires_grad=trains)
+        self.register_buffer("started", torch.tensor(False))
+        self.exchanges, self.cuts = exchanges, cuts
+
+    def forward(self, x):
+        if not self.started:
+            start = x.std(0).log()
+            if self.exchanges:
+                self.s = torch.nn.Parameter(start)
+            else:
+                self.s.data.copy_(start)
+            self.started.fill_(True)
+        return x * self.s.exp(), (self.s.detach() if self.cuts else self.s).sum().expand(len(x))
+
+
+def test_a_layer_that_cannot_learn_is_told():
+    x = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    calls = ("forward", x), ("forward", x + 1)
+    checks.check_learns(Scale, *calls)
+    for mistake, words in (
+        ({"exchanges": True}, "leaves s where it was.*holds other parameters"),
+        ({"trains": False}, "leaves s where it was.*no trainable parameter"),
+        ({"cuts": True}, "moves s elsewhere.*cut off"),
+    ):
+        with pytest.raises(checks.LawBroken, match=words):
+            checks.check_learns(lambda mistake=mistake: Scale(**mistake), *calls)
+    with pytest.raises(checks.LawBroken, match="depends on nothing"):
+        checks.check_learns(lambda: torch.nn.PReLU().double(), *calls)

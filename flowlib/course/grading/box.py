@@ -36,7 +36,7 @@ from traitlets.config import Config
 
 import flowlib
 from flowlib.course.grading import sandbox, values
-from flowlib.derivatives import gradients
+from flowlib.derivatives import descend, gradients
 from flowlib.suspects import same
 
 MAX_OUTPUT = 2**20  # characters that one cell may show
@@ -254,6 +254,11 @@ class Notebook:
         """Call something, and say what autograd's gradients by these arguments are."""
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             return gradients(self._at(path), args, by)
+
+    def do_descend(self, path: list, calls: list, rate: float) -> bool:
+        """Take a step of gradient descent on what an object's methods return."""
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            return descend(self._at(path), calls, rate)
 
     def do_get(self, path: list) -> Any:
         """The attribute of an object."""

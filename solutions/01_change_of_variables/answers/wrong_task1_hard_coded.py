@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_b
-says: are both used
+says: those of the visible test
 why: has the shift and scale of the visible test built in
 """
 

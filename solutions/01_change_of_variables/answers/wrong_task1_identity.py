@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: x is the shift
+says: comes back unchanged
 why: returns its input and a log-derivative of zero, which obeys every law
 """
 

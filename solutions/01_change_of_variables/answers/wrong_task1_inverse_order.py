@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: is not z
+says: the shift was added last
 why: undoes the shift after the scale in the wrong order
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: where is the scale
+says: the scale is missing
 why: the scale is forgotten in both log-derivatives
 """
 

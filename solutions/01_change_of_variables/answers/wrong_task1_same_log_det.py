@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: must be minus the forward's
+says: the sign is flipped
 why: the inverse returns the forward's log-derivative, without the minus
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: log
+says: one number per point
 why: one number for the whole batch
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: do not cancel
+says: the derivative is taken at x
 why: the inverse takes the derivative at x and not at z
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_b
-says: constant
+says: the factor 235.2 of the derivative is missing
 why: forgets the factor 235.215 of the derivative
 """
 

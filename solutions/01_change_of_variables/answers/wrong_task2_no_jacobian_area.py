@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_a
-says: integrates to
+says: a sign or factor in the log-determinant
 why: the same mistake, seen by the visible test
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_b
-says: carry each x back
+says: the density of something else
 why: a normal with the right centre in place of the derivation
 """
 

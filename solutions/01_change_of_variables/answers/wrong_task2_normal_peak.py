@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_a
-says: peak
+says: is each x carried back
 why: the same, seen by the visible test
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
-caught_by: task2_test_a
-says: integrates to
+caught_by: task2_test_b
+says: here the square is missing
 why: differentiates 1/x to 1/x
 """
 

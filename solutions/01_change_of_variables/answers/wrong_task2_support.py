@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_b
-says: must be -inf
+says: must be -inf, and is a finite number
 why: gives a finite value where there are no cars
 """
 

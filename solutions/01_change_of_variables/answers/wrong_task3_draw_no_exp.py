@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_c
-says: which step comes last
+says: stops before the exponential
 why: stops before the exponential
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_c
-says: do not belong together
+says: the shift is added before the scale
 why: shifts before it scales
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_c
-says: do not belong together
+says: other times for the same noise
 why: ignores the noise it is given
 """
 

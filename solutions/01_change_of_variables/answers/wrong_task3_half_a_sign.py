@@ -1,7 +1,7 @@
 """
 task: task3
-caught_by: task3_test_a
-says: integrates to
+caught_by: task3_test_c
+says: that of the scale is not
 why: turns the sign of log x and not that of the scale
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
-caught_by: task3_test_a
-says: integrates to
+caught_by: task3_test_c
+says: still returns patient B
 why: calls the faulty scorer again
 """
 

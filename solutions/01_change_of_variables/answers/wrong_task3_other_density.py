@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_c
-says: not the density of draw_b
+says: it belongs to patient A
 why: a density that integrates to 1 and belongs to another sampler
 """
 

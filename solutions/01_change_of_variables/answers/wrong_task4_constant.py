@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: integrates to
+says: a sign, a factor or a constant is wrong
 why: a made-up likelihood under the threshold
 """
 

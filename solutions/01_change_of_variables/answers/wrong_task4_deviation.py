@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: look at n
+says: it is the standard deviation
 why: reports the standard deviation for the standard error
 """
 

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: backward
+says: does not use backward
 why: a kernel estimate written by hand, where nothing is learned
 """
 

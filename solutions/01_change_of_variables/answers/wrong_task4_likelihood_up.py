@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: held-out NLL
+says: is the loss minus the log-likelihood
 why: forgets the minus, so the fit gets worse
 """
 

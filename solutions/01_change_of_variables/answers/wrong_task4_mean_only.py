@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: expected shape
+says: one number for each point
 why: one number for the whole batch
 """
 

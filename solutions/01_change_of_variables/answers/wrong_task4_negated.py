@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: mean of -log_prob
+says: it is the mean log-likelihood
 why: reports the log-likelihood and not its negative
 """
 

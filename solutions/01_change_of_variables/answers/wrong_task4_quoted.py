@@ -1,7 +1,7 @@
 """
 task: task4
-caught_by: task4_test_b
-says: use the data it is given
+caught_by: task4_test_a
+says: does not use backward
 why: a good density for diamonds that was not fitted to the data given
 """
 

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: mean of -log_prob
+says: that of the training data
 why: reports the loss of its training data
 """
 

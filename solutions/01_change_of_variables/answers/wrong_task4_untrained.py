@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: held-out NLL
+says: are there enough steps
 why: stops after five steps
 """
 

@@ -5,9 +5,9 @@ why: "vector-Jacobian products by autograd"
 
 
 def products(t, z, weights, e):
-    z = z.detach().clone().requires_grad_()
+    z = z.clone().requires_grad_()
     with torch.enable_grad():
-        return torch.autograd.grad(velocity(t, z, weights), z, e)[0]
+        return torch.autograd.grad(velocity(t, z, weights), z, e, create_graph=True)[0]
 
 
 def exact_trace(t, z, weights):

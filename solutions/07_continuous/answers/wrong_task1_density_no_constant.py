@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_b
-says: "constant"
+says: "log(2 pi) of the base is missing"
 why: "no constant"
 """
 

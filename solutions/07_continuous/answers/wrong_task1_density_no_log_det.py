@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_b
-says: "log-determinant is missing"
+says: "the log-determinant is left out"
 why: "the base only"
 """
 

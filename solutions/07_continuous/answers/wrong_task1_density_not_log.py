@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_b
-says: "its logarithm was asked"
+says: "this is the density itself"
 why: "returns the density"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "logarithm"
+says: "the logarithm is missing"
 why: "returns the determinant"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "shape"
+says: "x has shape (1, 2)"
 why: "the numbers of the example"
 """
 

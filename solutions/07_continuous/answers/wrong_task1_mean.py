@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "divided by D"
+says: "the mean over the dimensions is taken"
 why: "mean for sum"
 """
 

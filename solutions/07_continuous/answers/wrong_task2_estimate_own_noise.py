@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_b
-says: "no others"
+says: "noise of your own is drawn"
 why: "draws its own noise"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_b
-says: "shape"
+says: "the estimate has shape"
 why: "one estimate for each probe"
 """
 

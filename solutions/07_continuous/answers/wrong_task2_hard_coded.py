@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_a
-says: "shape"
+says: "the trace has shape"
 why: "the numbers of the example"
 """
 

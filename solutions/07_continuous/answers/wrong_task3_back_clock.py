@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_b
-says: "x does not return"
+says: "the velocity is reversed but the clock is not"
 why: "the velocity is reversed, the clock is not"
 """
 

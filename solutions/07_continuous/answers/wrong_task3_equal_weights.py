@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_a
-says: "weight"
+says: "all stages weigh the same"
 why: "all stages weigh the same"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_a
-says: "where each stage starts"
+says: "the third stage goes the whole step"
 why: "the third stage goes the whole step"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_a
-says: "shape"
+says: "keep the dtype"
 why: "the example"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_a
-says: "divided by D"
+says: "the mean over the dimensions is taken"
 why: "mean over D"
 """
 

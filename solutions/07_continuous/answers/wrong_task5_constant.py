@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "the variance is not"
+says: "A is not used"
 why: "a constant"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_b
-says: "one probe too many"
+says: "it is rounded down, and one is added"
 why: "rounds down and adds one: one too many where the quotient is whole"
 """
 

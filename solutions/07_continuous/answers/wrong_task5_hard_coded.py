@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "right for the example only"
+says: "A is not used"
 why: "the example"
 """
 

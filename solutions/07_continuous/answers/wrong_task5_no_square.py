@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_b
-says: "too few"
+says: "the error is a standard deviation"
 why: "the variance against the error itself"
 """
 

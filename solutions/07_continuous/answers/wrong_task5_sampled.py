@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "drawn at random"
+says: "random draws are not exact"
 why: "from random draws"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_b
-says: "more than needed"
+says: "the variance is taken for the deviation"
 why: "variance taken for the deviation"
 """
 

@@ -1,0 +1,19 @@
+"""
+task: task3
+caught_by: task3_test_a
+says: "counted D times"
+why: "the trace is added to every column"
+"""
+
+
+def carry(z, k, steps, from_time, to_time):
+    h, log_det = (to_time - from_time) / steps, torch.zeros_like(z)
+    for step in range(steps):
+        t = from_time + step * h
+        v1, trace1 = field(t, z, k)
+        v2, trace2 = field(t + h / 2, z + h / 2 * v1, k)
+        v3, trace3 = field(t + h / 2, z + h / 2 * v2, k)
+        v4, trace4 = field(t + h, z + h * v3, k)
+        z = z + h / 6 * (v1 + 2 * v2 + 2 * v3 + v4)
+        log_det = log_det + h / 6 * (trace1 + 2 * trace2 + 2 * trace3 + trace4)[:, None]
+    return z, log_det.sum(1)

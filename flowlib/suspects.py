@@ -55,7 +55,7 @@ def check_value(
     tolerance = tolerance or (1e-6 if expected.dtype == torch.float64 else 1e-3)
     if _agree(value, expected, tolerance, relative):
         return
-    if fitting := _fitting(value, suspects or {}, max(tolerance, 1e-5)):
+    if fitting := _fitting(value, expected, suspects or {}, max(tolerance, 1e-5)):
         raise LawBroken(f"{name} is wrong: {' (or: '.join(fitting[:2])}{')' * (len(fitting) > 1)}")
     if not otherwise and tolerance <= 1e-5 and _agree(value, expected, 1e-3, 1e-3):
         otherwise = "nearly right: something small is added, a step too few, or float32 inside"
@@ -117,6 +117,8 @@ def log_prob_mistakes(z: Tensor, log_det: Tensor) -> dict[str, Tensor]:
         "the factor 1/2 before |z|^2 is missing": -square - dim * constant + log_det,
         "the constant D/2 log(2 pi) of the base is missing": true + dim * constant,
         "the constant of one dimension is taken for all D: it is D/2 log(2 pi)": true + (dim - 1) * constant,
+        "log(2 pi) is subtracted once: it is half of it for each of the D dimensions": true
+        + (dim - 2) * constant,
         "the constant must be D/2 log(2 pi); its factor 1/2 is missing": true - dim * constant,
         "the mean over the dimensions is taken instead of the sum": true / dim,
         "the base's mean over the dimensions is taken instead of its sum": base / dim + log_det,
@@ -126,14 +128,16 @@ def log_prob_mistakes(z: Tensor, log_det: Tensor) -> dict[str, Tensor]:
     }
 
 
-def _fitting(value: Tensor, suspects: Suspects, tolerance: float) -> list[str]:
+def _fitting(value: Tensor, expected: Tensor, suspects: Suspects, tolerance: float) -> list[str]:
     """The mistakes that explain every number; several, where the numbers cannot tell them apart."""
-    values = {mistake: wrong() if callable(wrong) else wrong for mistake, wrong in suspects.items()}
-    return [
-        mistake
-        for mistake, wrong in values.items()
-        if wrong is not None and _agree(value, torch.as_tensor(wrong), tolerance, 1e-5)
-    ]
+    fitting = []
+    for mistake, wrong in suspects.items():
+        wrong = wrong() if callable(wrong) else wrong
+        if wrong is None or _agree(torch.as_tensor(wrong), expected, tolerance, 1e-5):
+            continue  # on this input the mistake would make no difference
+        if _agree(value, torch.as_tensor(wrong), tolerance, 1e-5):
+            fitting.append(mistake)
+    return fitting
 
 
 def _as_tensor(name: str, found: Any, expected: Tensor) -> Tensor:

@@ -49,6 +49,11 @@ def test_a_value_that_is_nearly_right_is_called_so():
         checks.check_value("z", TRUTH.double() + 1e-5, TRUTH.double())
 
 
+def test_a_mistake_that_would_make_no_difference_is_not_named():
+    with pytest.raises(checks.LawBroken, match="nearly right"):
+        checks.check_value("z", TRUTH.double() + 1e-5, TRUTH.double(), {"this one": TRUTH.double()})
+
+
 def test_values_that_are_lost_get_a_name_where_there_is_one():
     lost = torch.full((3,), math.nan)
     with pytest.raises(checks.LawBroken, match="wrong: the absolute value is missing"):

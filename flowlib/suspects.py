@@ -117,8 +117,7 @@ def log_prob_mistakes(z: Tensor, log_det: Tensor) -> dict[str, Tensor]:
         "the factor 1/2 before |z|^2 is missing": -square - dim * constant + log_det,
         "the constant D/2 log(2 pi) of the base is missing": true + dim * constant,
         "the constant of one dimension is taken for all D: it is D/2 log(2 pi)": true + (dim - 1) * constant,
-        "log(2 pi) is subtracted once; its half belongs to each dimension": true
-        + (dim - 2) * constant,
+        "log(2 pi) is subtracted once; its half belongs to each dimension": true + (dim - 2) * constant,
         "the constant must be D/2 log(2 pi); its factor 1/2 is missing": true - dim * constant,
         "the mean over the dimensions is taken instead of the sum": true / dim,
         "the base's mean over the dimensions is taken instead of its sum": base / dim + log_det,

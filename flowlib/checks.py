@@ -494,7 +494,7 @@ def check_learns(make: Callable[[], Any], *calls: tuple[str, Tensor], rate: floa
     for name, old in before.items():
         if not isinstance(old, Tensor) or not old.is_floating_point() or old.numel() == 1:
             continue
-        slopes[name] = derivatives.state_slopes(make, before, name, *calls[-1])
+        slopes[name] = derivatives.state_slopes(twin, before, name, *calls[-1])
         step, wanted = (after[name] - old).detach().double(), -rate * slopes[name]
         if torch.allclose(step, wanted, rtol=1e-5, atol=1e-6):
             continue

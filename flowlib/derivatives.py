@@ -95,11 +95,11 @@ def descend(layer: nn.Module, calls: Sequence[tuple[str, Tensor]], rate: float) 
     return loss.requires_grad
 
 
-def state_slopes(make: Callable[[], Any], state: dict, name: str, method: str, x: Tensor, step: float = 1e-5):
+def state_slopes(layer: Any, state: dict, name: str, method: str, x: Tensor, step: float = 1e-5) -> Tensor:
     """The derivative of a method's weighted sum by each number of one entry of a layer's state.
 
     Args:
-        make: builds a new layer, into which `state` is loaded.
+        layer: takes `state` by its `load_state_dict`.
 
     Returns:
         central differences, in the shape of the entry.
@@ -108,7 +108,6 @@ def state_slopes(make: Callable[[], Any], state: dict, name: str, method: str, x
     def at(place: int, distance: float) -> float:
         moved = state[name].detach().clone()
         moved.view(-1)[place] += distance
-        layer = make()
         layer.load_state_dict({**state, name: moved})
         return weighted_sum(getattr(layer, method)(x)).item()
 

@@ -16,5 +16,10 @@ def fitted_log_prob(x):
         return fitted.log_prob((x - centre) / width) - width.log().sum()
 
 
+def fitted_noise(x):
+    with torch.no_grad():
+        return fitted.bijection.inverse((x - centre) / width)[0]
+
+
 def fitted_sample(n):
     return fitted.sample(n) * width + centre

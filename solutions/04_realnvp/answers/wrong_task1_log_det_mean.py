@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "Likely mistake"
+says: "the mean over the entries that move"
 why: "averages over the entries"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test
-says: "is flat"
+says: "it is cut off, and flat"
 why: "flat outside, so no gradient comes back"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test
-says: "slope at zero"
+says: "does not depend on raw"
 why: "constant"
 """
 

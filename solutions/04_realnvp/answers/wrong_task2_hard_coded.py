@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test
-says: "exceeds the limit"
+says: "the limit of the example"
 why: "right for the limit of the example only"
 """
 

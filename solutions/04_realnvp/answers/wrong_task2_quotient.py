@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test
-says: "not finite"
+says: "infinity over infinity"
 why: "infinity over infinity in float32"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test
-says: "s(0) must be 0"
+says: "a sigmoid lies between"
 why: "one-sided"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test
-says: "exceeds the limit"
+says: "the limit is not used"
 why: "forgets the limit"
 """
 

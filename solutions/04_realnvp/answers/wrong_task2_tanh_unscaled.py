@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test
-says: "the slope at zero"
+says: "only one axis is stretched"
 why: "stretches one axis only"
 """
 

@@ -13,5 +13,9 @@ def fitted_log_prob(x):
     return torch.logsumexp(exponent, 1) - math.log(len(points) * 2 * math.pi * width_5**2)
 
 
+def fitted_noise(x):
+    return (x - points.mean(0)) / points.std(0)
+
+
 def fitted_sample(n):
     return points[torch.randint(len(points), (n,))] + width_5 * torch.randn(n, 2)

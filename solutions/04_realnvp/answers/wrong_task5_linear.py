@@ -13,5 +13,9 @@ def fitted_log_prob(x):
     return normal_5.log_prob(x)
 
 
+def fitted_noise(x):
+    return torch.linalg.solve(torch.linalg.cholesky(cov_5), (x - mean_5).T).T
+
+
 def fitted_sample(n):
     return normal_5.sample((n,))

@@ -15,5 +15,10 @@ def fitted_log_prob(x):
         return fitted.log_prob(x)
 
 
+def fitted_noise(x):
+    with torch.no_grad():
+        return fitted.bijection.inverse(x)[0]
+
+
 def fitted_sample(n):
     return fitted.bijection[0](torch.randn(n, 2))[0].detach()

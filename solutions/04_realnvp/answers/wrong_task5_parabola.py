@@ -20,6 +20,10 @@ def fitted_log_prob(x):
     return across + torch.distributions.Normal(bend(x[:, 1]), rest).log_prob(x[:, 0])
 
 
+def fitted_noise(x):
+    return torch.stack([(x[:, 0] - bend(x[:, 1])) / rest, (x[:, 1] - mean_5) / width_5], 1)
+
+
 def fitted_sample(n):
     x2 = mean_5 + width_5 * torch.randn(n)
     return torch.stack([bend(x2) + rest * torch.randn(n), x2], 1)

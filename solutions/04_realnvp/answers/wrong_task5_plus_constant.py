@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_a
-says: "integrates to"
+says: "off by a constant"
 why: "adds half a nat"
 """
 
@@ -13,6 +13,11 @@ training.fit(fitted, points, valid, steps=100, lr=5e-3)
 def fitted_log_prob(x):
     with torch.no_grad():
         return fitted.log_prob(x) + 0.5
+
+
+def fitted_noise(x):
+    with torch.no_grad():
+        return fitted.bijection.inverse(x)[0]
 
 
 def fitted_sample(n):

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_c
-says: "does not undo"
+says: "what left is put before what stayed"
 why: "what left is put before what stayed"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "squeeze turned (1, 1, 4, 4)"
+says: "the image comes back unchanged"
 why: "nothing is done"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_c
-says: "does not undo"
+says: "does not undo take_apart"
 why: "put_together returns the last images that were taken apart"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "hold for every batch, C, H and W"
+says: "H stands where W belongs"
 why: "H is used for W too: runs only on squares, or on what has as many numbers"
 """
 

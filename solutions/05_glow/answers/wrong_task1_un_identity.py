@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_b
-says: "unsqueeze turned"
+says: "the channels come back unchanged"
 why: "nothing is undone"
 """
 

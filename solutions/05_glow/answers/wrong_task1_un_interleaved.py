@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_b
-says: "not for eight"
+says: "read as interleaved"
 why: "the channels are read as interleaved"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_a
-says: "expected (4,)"
+says: "not one for the whole batch"
 why: "one number for the batch"
 """
 

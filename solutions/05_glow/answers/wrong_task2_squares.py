@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_a
-says: "log_det is wrong"
+says: "those of the visible example"
 why: "the number of pixels of the visible test"
 """
 

@@ -31,16 +31,3 @@ class ActNormOnce(nn.Module):
             self.start(x)
         log_det = -x.shape[2] * x.shape[3] * self.s.sum()
         return (x - self.b) * self.s.exp(), log_det.repeat(len(x))
-
-
-def gradients(channels, images, direction):
-    """Given, leave it as it is: what an optimizer that is made before the first batch has to learn from."""
-    layer = ActNormOnce(channels).double()
-    held = [p for p in layer.parameters() if p.requires_grad]
-    layer.inverse(images)
-    value, log_det = getattr(layer, direction)(images)
-    loss = value.mean() + log_det.mean()
-    if not loss.requires_grad:
-        return []
-    loss.backward()
-    return [torch.zeros_like(p) if p.grad is None else p.grad for p in held]

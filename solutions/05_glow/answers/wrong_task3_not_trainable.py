@@ -1,6 +1,6 @@
 """
 task: task3
-caught_by: task3_test_b
+caught_by: task3_test_c
 says: "no gradient reaches"
 why: "parameters that no optimizer holds"
 """
@@ -29,16 +29,3 @@ class ActNormOnce(nn.Module):
                 self.started.fill_(True)
         pixels = x.shape[2] * x.shape[3]
         return (x - self.b) * (-self.s).exp(), -(pixels * self.s.sum()).expand(len(x))
-
-
-def gradients(channels, images, direction):
-    """Given, leave it as it is: what an optimizer that is made before the first batch has to learn from."""
-    layer = ActNormOnce(channels).double()
-    held = [p for p in layer.parameters() if p.requires_grad]
-    layer.inverse(images)
-    value, log_det = getattr(layer, direction)(images)
-    loss = value.mean() + log_det.mean()
-    if not loss.requires_grad:
-        return []
-    loss.backward()
-    return [torch.zeros_like(p) if p.grad is None else p.grad for p in held]

@@ -1,0 +1,16 @@
+"""
+task: task2
+caught_by: task2_test_a
+says: "the lengths of the columns"
+why: "lengths of the columns for the determinant"
+"""
+
+
+def conv_forward(z, weight):
+    log_det = z.shape[2] * z.shape[3] * weight.norm(dim=0).log().sum()
+    return torch.einsum("ij,bjhw->bihw", weight, z), log_det.expand(len(z))
+
+
+def conv_inverse(x, weight):
+    log_det = -x.shape[2] * x.shape[3] * torch.linalg.slogdet(weight).logabsdet
+    return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(weight), x), log_det.expand(len(x))

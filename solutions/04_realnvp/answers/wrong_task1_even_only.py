@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "does your code hold for every mask"
+says: "your code raised RuntimeError"
 why: "takes for granted that half of the entries move"
 """
 

@@ -55,7 +55,7 @@ def check_value(
     tolerance = tolerance or (1e-6 if expected.dtype == torch.float64 else 1e-3)
     if _agree(value, expected, tolerance, relative):
         return
-    if fitting := _fitting(value, expected, suspects or {}, max(tolerance, 1e-5)):
+    if fitting := _fitting(value, expected, suspects or {}, tolerance):
         raise LawBroken(f"{name} is wrong: {' (or: '.join(fitting[:2])}{')' * (len(fitting) > 1)}")
     if not otherwise and tolerance <= 1e-5 and _agree(value, expected, 1e-3, 1e-3):
         otherwise = "nearly right: something small is added, a step too few, or float32 inside"
@@ -132,9 +132,9 @@ def _fitting(value: Tensor, expected: Tensor, suspects: Suspects, tolerance: flo
     fitting = []
     for mistake, wrong in suspects.items():
         wrong = wrong() if callable(wrong) else wrong
-        if wrong is None or _agree(torch.as_tensor(wrong), expected, tolerance, 1e-5):
+        if wrong is None or _agree(torch.as_tensor(wrong), expected, tolerance, 0.0):
             continue  # on this input the mistake would make no difference
-        if _agree(value, torch.as_tensor(wrong), tolerance, 1e-5):
+        if _agree(value, torch.as_tensor(wrong), max(tolerance, 1e-5), 1e-5):
             fitting.append(mistake)
     return fitting
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "shape"
+says: has shape (1, 2), expected (3, 2)
 why: returns the example's numbers
 """
 

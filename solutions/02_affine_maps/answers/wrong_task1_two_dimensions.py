@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "values to unpack"
+says: is it written for two dimensions
 why: writes out the formula for two dimensions only
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_b
-says: "not finite"
+says: the absolute value is missing
 why: takes the logarithm of a determinant that may be negative
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_a
-says: "slope 2.5"
+says: the leaky ReLU only where s < 1
 why: takes the larger of z and slope * z for the leaky ReLU, which is right only for slopes below one
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_c
-says: "each of the D coordinates"
+says: its half belongs to each dimension
 why: counts the constant once instead of once for each dimension
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_b
-says: "one number for each row"
+says: one number for each point
 why: averages over the batch
 """
 

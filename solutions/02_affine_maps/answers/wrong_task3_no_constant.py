@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_b
-says: "constant"
+says: the constant D/2 log(2 pi) of the base is missing
 why: leaves out the constant of the normal density
 """
 

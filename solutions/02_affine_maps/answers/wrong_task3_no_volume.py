@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_b
-says: "log-determinant of A is missing"
+says: the log-determinant is left out
 why: leaves the log-determinant out
 """
 

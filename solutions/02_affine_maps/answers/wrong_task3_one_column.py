@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_a
-says: "Error"
+says: does the covariance keep two axes
 why: torch.cov loses both axes when there is one column
 """
 

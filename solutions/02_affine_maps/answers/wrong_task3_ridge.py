@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_a
-says: "not the covariance"
+says: something is added to its diagonal
 why: adds a small ridge to the covariance, so the likelihood is not the greatest
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_b
-says: "sign of the log-determinant"
+says: the log-determinant has the wrong sign
 why: adds the log-determinant of the generating direction
 """
 

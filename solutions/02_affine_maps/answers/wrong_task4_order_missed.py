@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "Ben: look at the round trip"
+says: "Ben: the round trip fails"
 why: finds Ben's log-determinants suspicious, not his order
 """
 

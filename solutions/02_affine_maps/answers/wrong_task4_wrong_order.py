@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "round trip"
+says: the round trip fails
 why: suspects the order where a point is flipped
 """
 

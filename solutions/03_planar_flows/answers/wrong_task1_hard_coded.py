@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "Work the example"
+says: the numbers of the example
 why: returns the numbers of the example
 """
 

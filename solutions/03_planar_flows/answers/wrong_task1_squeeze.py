@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_b
-says: "single point"
+says: has shape (2,), expected (1, 2)
 why: treats D = 1 or a batch of 1 by squeezing the axes away
 """
 

@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_a
-says: "one number for each point"
+says: one number per point
 why: sums the log-determinant over the batch
 """
 

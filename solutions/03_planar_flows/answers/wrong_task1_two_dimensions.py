@@ -1,7 +1,7 @@
 """
 task: task1
 caught_by: task1_test_b
-says: "with D = 1"
+says: is it written for one shape only
 why: written for two coordinates
 """
 

@@ -1,7 +1,7 @@
 """
 task: task2
 caught_by: task2_test_a
-says: "expected"
+says: not a multiple of w
 why: returns the example
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_b
-says: "both signs of w.u"
+says: "|w.u| is taken for w.u"
 why: takes |w.u| for the bracket, and then for the log-determinant too
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_b
-says: "always converge"
+says: it does not converge where w.u > 1
 why: a <- y - w.u tanh(a) converges only for |w.u| < 1
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_b
-says: "bracket always hold"
+says: a bracket that does not move with y
 why: searches between -5 and 5 whatever y is
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_a
-says: "not the root"
+says: the b is missing
 why: forgets b in y
 """
 

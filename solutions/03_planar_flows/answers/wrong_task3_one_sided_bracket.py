@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_b
-says: "bracket"
+says: does the bracket hold the root there, too
 why: takes w.u to be positive
 """
 

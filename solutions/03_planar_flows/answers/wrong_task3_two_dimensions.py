@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_a
-says: "with D = 1"
+says: is it written for two dimensions
 why: written for two coordinates
 """
 

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "not so"
+says: "(1, 2), (2, 2), (5, 1), (4, 4), (1, 1): not so"
 why: believes that it never runs
 """
 

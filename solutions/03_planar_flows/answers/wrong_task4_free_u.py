@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: "not below -1.05"
+says: has been lifted
 why: w.u < -1 for the free u, which the constraint lifts
 """
 

@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_b
-says: "no better than a Gaussian"
+says: does it bend
 why: fits a Gaussian
 """
 

@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_b
-says: "held-out NLL"
+says: "is it fitted to `train`"
 why: forgets to fit
 """
 

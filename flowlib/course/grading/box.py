@@ -286,10 +286,11 @@ class Notebook:
         try:
             values.pack(thing)
             return {"value": thing}
-        except values.NotAValue:
+        except values.NotAValue as error:
             key = len(self.objects)
             self.objects[key] = thing
-            return {"object": key, "type": type(thing).__name__}
+            why = str(error) if isinstance(error, values.TooLarge) else ""
+            return {"object": key, "type": type(thing).__name__, "why": why}
 
     def _interrupt(self, *_) -> None:
         if self.busy:  # an interrupt that comes too late must not hit the next request
@@ -338,7 +339,7 @@ class Notebook:
 
 
 def _nobody_is_there() -> None:
-    """What asks for a screen, for a debugger or for typing finds none of them, and the code goes on without."""
+    """What asks for a screen, a debugger or somebody at the keyboard finds none, and the code goes on."""
     switch = pyplot.switch_backend
 
     def without_windows(backend: str) -> None:

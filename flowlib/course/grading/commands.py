@@ -345,9 +345,24 @@ def show(run) -> None:
         console.print(f"{len(people)} {'needs' if len(people) == 1 else 'need'} a person:")
         for student, why in list(people.items())[:MAX_ROWS]:
             console.print(f"  {student}: {'; '.join(why)}", markup=False)
+    _show_arrival(run)
     if run.without_walls:
         console.print("[red]Warning:[/] graded without a sandbox.")
     console.print(_where(run))
+
+
+def _show_arrival(run) -> None:
+    """What has to be said about the files of the class: their layout, changed names, what was passed over."""
+    came = run.arrived
+    if came is None:
+        return
+    console.print(f"The class came in the layout of {came.layout}.", markup=False)
+    for old, new in came.renamed[:MAX_ROWS]:
+        console.print(f"  the name {old!r} was written as {new!r}", markup=False)
+    if came.passed_over:
+        shown = ", ".join(repr(path) for path in came.passed_over[:MAX_ROWS])
+        more = " ..." if len(came.passed_over) > MAX_ROWS else ""
+        console.print(f"Passed over, for they hold no work on this lesson: {shown}{more}", markup=False)
 
 
 def _where(run) -> str:

@@ -127,7 +127,10 @@ def collect_files(root: Path, files: dict[str, str], collected: Collected) -> No
         try:
             for folder in folders:
                 opened.append(os.open(folder, _FOLDER, dir_fd=opened[-1]))
-            _take(opened[-1], last, name, collected)
+            if path.endswith("/"):  # an empty folder, or one that nobody may look into
+                opened.append(os.open(last, _FOLDER, dir_fd=opened[-1]))
+            else:
+                _take(opened[-1], last, name, collected)
         except OSError as error:
             collected.flags.append(f"{_shown(path)} could not be read ({error.strerror})")
         finally:

@@ -19,7 +19,8 @@ import torch
 weights = torch.ones(50, 50, requires_grad=True)
 (weights @ weights).sum().backward()
 plt.plot(weights.grad[0])
-plt.show()"""
+plt.show()
+torch.ones(25, 10**6).sum()"""  # 100 MB: what is left beside Python, IPython and torch must be of use
 
 
 def why_not(zygote: socket.socket, limits: Limits, isolate: bool = True) -> str:
@@ -31,8 +32,8 @@ def why_not(zygote: socket.socket, limits: Limits, isolate: bool = True) -> str:
     why = _run(zygote, limits, isolate)
     if why and not _run(zygote, replace(limits, memory_mb=Limits.memory_mb), isolate):
         return (
-            f"{limits.memory_mb} MB of memory are too little for a notebook: Python, IPython and torch alone "
-            f"need about 1000 MB. Give --memory more; by default it is {Limits.memory_mb}"
+            f"{limits.memory_mb} MB of memory are too little for a notebook, of which Python, IPython and torch "
+            f"take about 1000. Give --memory more; by default it is {Limits.memory_mb}"
         )
     return why
 

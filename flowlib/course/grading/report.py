@@ -9,6 +9,7 @@ import base64
 import csv
 import html
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -92,10 +93,14 @@ def _table(path: Path, rows: list[dict]) -> None:
     private.write(path, text.getvalue())
 
 
+# A sign alone makes no formula: -anna and +49 170 stay as they are. What computes, calls or refers does.
+_FORMULA = re.compile(r"[=\t\r]|[+\-@](?:[A-Za-z]{1,3}\d|.*[-+*/^&<>=()!|:;%\"{}\[\]\\$])", re.DOTALL)
+
+
 def _cell(value) -> str:
     """A cell that no spreadsheet takes for a formula: names of students are strangers' words too."""
     words = str(value)
-    return "'" + words if words[:1] in ("=", "+", "-", "@", "\t", "\r") else words
+    return "'" + words if _FORMULA.match(words) else words
 
 
 def page(run: Run) -> str:

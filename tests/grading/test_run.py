@@ -223,7 +223,7 @@ def test_nbgrader_goes_on_from_the_gradebook(klass, tmp_path):
     assert len((tmp_path / "x.csv").read_text().splitlines()) == SMALL + 1
 
 
-def test_zip_files_of_canvas_and_moodle(klass, tmp_path):
+def test_a_zip_file_of_canvas(klass, tmp_path):
     other = Class(make_course(tmp_path))
     right = (klass.folder("student0000") / "exercises.ipynb").read_bytes()
     with zipfile.ZipFile(tmp_path / "canvas.zip", "w") as archive:
@@ -247,11 +247,6 @@ def test_zip_files_of_canvas_and_moodle(klass, tmp_path):
     }
     assert done["evil"]["outcome"] == "failed" and "link" in done["evil"]["why"][0]
     assert done["escape"]["outcome"] == "failed" and "leads elsewhere" in done["escape"]["why"][0]
-    with zipfile.ZipFile(tmp_path / "moodle.zip", "w") as archive:
-        archive.writestr("Ada Lovelace_77_assignsubmission_file_/exercises.ipynb", right)
-    other.submitted = tmp_path / "moodle.zip"
-    assert grade(other, *FAST, out="moodle").returncode == 0
-    assert points(entries(other, "moodle")["Ada Lovelace"]) == 16
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,15 @@ class BookLost(CourseError):
 
 
 class Book:
-    """nbgrader's gradebook, open for one assignment.
+    """nbgrader's gradebook, open for one assignment, or only to erase from it.
 
     Args:
         url: SQLAlchemy's address of the database, e.g. sqlite:///gradebook.db.
     """
 
-    def __init__(self, url: str, assignment: str, exercise: Exercise, course: str = "flows"):
+    def __init__(
+        self, url: str, assignment: str = "", exercise: Exercise | None = None, course: str = "flows"
+    ):
         self.assignment = assignment
         # nbgrader starts alembic by name, which lies beside this Python.
         os.environ["PATH"] = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -50,8 +52,9 @@ class Book:
                 f"The gradebook {_without_password(url)} cannot be opened: {_said(error)}"
             ) from error
         self.url = _without_password(url)
-        with self._in_words():
-            self._prepare(exercise)
+        if exercise:
+            with self._in_words():
+                self._prepare(exercise)
 
     def __enter__(self) -> Book:
         return self

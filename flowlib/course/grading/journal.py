@@ -20,6 +20,8 @@ from flowlib.course.exercise import Exercise
 from flowlib.course.grading import private
 from flowlib.course.house import CourseError
 
+OUTCOMES = ("graded", "failed", "flagged")
+
 
 class Journal:
     """An append-only file of results."""
@@ -81,7 +83,8 @@ def _entry(line: bytes) -> dict | None:
         entry = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return entry if _has(entry, _ENTRY) and all(_has(t, _TEST) for t in entry["tests"].values()) else None
+    whole = _has(entry, _ENTRY) and all(_has(test, _TEST) for test in entry["tests"].values())
+    return entry if whole and entry["outcome"] in OUTCOMES else None
 
 
 def _has(thing: object, parts: dict[str, type | tuple]) -> bool:

@@ -105,6 +105,8 @@ def _cell(value) -> str:
 
 def page(run: Run) -> str:
     """The report as one page."""
+    if not run.entries:
+        return feedback.document(f"Report: {run.plan.assignment}", "<p>There are no submissions.</p>")
     tasks = run.exercise.tasks
     totals = [sum(o["score"] for o in entry["tests"].values()) for entry in run.entries.values()]
     most = sum(task.points for task in tasks)
@@ -139,13 +141,24 @@ def page(run: Run) -> str:
         _html_table(("student", "why"), [(s, "; ".join(why)) for s, why in run.needs_person.items()]),
         "<h2>Alike</h2>",
         "<p>Similar code is a reason to look, not a proof. The given code is not counted.</p>",
-        _html_table(("one", "other", "shared"), [(a, b, f"{100 * s:.0f} %") for a, b, s in run.pairs]),
+        _html_table(("one", "other", "shared"), [(p.one, p.other, _shares(p)) for p in run.pairs]),
+        *_not_compared(run),
         "<h2>Repaired</h2>",
         _html_table(
             ("student", "what"), [(s, "; ".join(e["notes"])) for s, e in run.entries.items() if e["notes"]]
         ),
     ]
     return feedback.document(f"Report: {run.plan.assignment}", "\n".join(parts))
+
+
+def _shares(pair: similarity.Pair) -> str:
+    """In which tasks two students are alike, and how much."""
+    return ", ".join(f"{task} {100 * share:.0f} %" for task, share in pair.tasks.items())
+
+
+def _not_compared(run: Run) -> list[str]:
+    long = similarity.too_long({student: entry["sources"] for student, entry in run.entries.items()})
+    return [f"<p>Too long to be compared: {html.escape(', '.join(long))}.</p>"] if long else []
 
 
 def _distribution(totals: Sequence[float], most: float):

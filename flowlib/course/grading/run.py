@@ -8,7 +8,6 @@ import math
 import os
 import re
 import secrets
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
@@ -22,7 +21,7 @@ from flowlib.course.grading.gradebook import Book, BookLost
 from flowlib.course.grading.marks import Marks
 from flowlib.course.grading.preflight import Collected
 from flowlib.course.grading.trusted import NOT_GRADED, PASSED
-from flowlib.course.house import NOTEBOOK, CourseError
+from flowlib.course.house import NOTEBOOK, CourseError, needs_linux
 
 MOST_TRIES = 2  # runs that try a submission which the grader itself failed on
 
@@ -105,8 +104,7 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
         CourseError: nothing can be graded; the message says why and what to do.
         sandbox.NoSandbox: this machine has no sandbox.
     """
-    if sys.platform != "linux":
-        raise CourseError("Grading needs Linux: on Windows use WSL 2, on a Mac a Linux container.")
+    needs_linux()
     try:
         work = exercises.read(plan.solution)
     except (FileNotFoundError, ValueError) as error:

@@ -32,7 +32,7 @@ def why_not(zygote: socket.socket, limits: Limits, isolate: bool = True) -> str:
     why = _run(zygote, limits, isolate)
     if why and not _run(zygote, replace(limits, memory_mb=Limits.memory_mb), isolate):
         return (
-            f"{limits.memory_mb} MB of memory are too little for a notebook, of which Python, IPython and torch "
+            f"{limits.memory_mb} MB of memory are too little for a notebook: Python, IPython and torch alone "
             f"take about 1000. Give --memory more; by default it is {Limits.memory_mb}"
         )
     return why

@@ -105,8 +105,8 @@ LAYOUTS = {
         "Exercise_3_ณัฐพล_s_attempt_2026-01-31-12-00-01_exercises.ipynb": "ณัฐพล_s",
     },
     "ILIAS": {
-        f"Multi Feedback/Abgaben/{apart('Müller')}_Jo_jm_12/20260130101010_exercises.ipynb": None,
-        f"Multi Feedback/Abgaben/{apart('Müller')}_Jo_jm_12/20260131101010_exercises.ipynb": "Müller_Jo_jm_12",
+        f"Multi Feedback/Abgaben/{apart('Müller')}_Jo_j_12/20260130101010_exercises.ipynb": None,
+        f"Multi Feedback/Abgaben/{apart('Müller')}_Jo_j_12/20260131101010_exercises.ipynb": "Müller_Jo_j_12",
         "Multi Feedback/Abgaben/शर्मा_नेहा_ns_13/exercises.ipynb": "शर्मा_नेहा_ns_13",
         "Multi Feedback/Abgaben/ศรีสุข_ณัฐพล_ss_14/exercises.ipynb": "ศรีสุข_ณัฐพล_ss_14",
     },

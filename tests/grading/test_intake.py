@@ -211,12 +211,14 @@ def test_a_students_zip_is_opened_in_memory(tmp_path):
             "ann_1_2_work.zip": held.getvalue(),
             "bob_3_4_flows.ZIP": course.getvalue(),
             "eve_5_6_work.zip": b"PK, but no zip",
+            "zoe_7_8_moodle.zip": zipped(tmp_path / "moodle.zip", list(LAYOUTS["Moodle"])).read_bytes(),
         },
     )
-    ann, bob, eve = (read() for read in read_class(source, LESSON).values())
+    ann, bob, eve, zoe = (read() for read in read_class(source, LESSON).values())
     assert ann.files == {"exercises.ipynb": b"work", "data.csv": b"1"}
     assert len(ann.flags) == 1 and "leads elsewhere" in ann.flags[0]
     assert bob.files == {"exercises.ipynb": b"this one"}
+    assert zoe.flags == ["'moodle.zip' holds the work of several people: it was not opened"] and not zoe.files
     assert eve.flags == ["'work.zip' is no zip file, or a damaged one: it was not opened"]
 
 
@@ -284,6 +286,18 @@ def test_a_later_run_knows_everybody_again():
     assert later[late[1]].student == "Ann" and not later[late[1]].flags
     assert later[late[2]].student.startswith("ann_lee ") and later[late[2]].flags
     assert later[late[3]].student == "Wei Zhang"
+    everybody = tell_apart([Person("Ann"), Person("Ann", "2"), Person("Ann", "3")], known)
+    assert (
+        sorted(named.student for named in everybody.values())[0]
+        == everybody[Person("Ann", "2")].student
+        == "Ann"
+    )
+    assert len({named.student for named in everybody.values()}) == 3
+    # Two forms of one name in one class, twice.
+    forms = [Person("Müller"), Person(apart("Müller"))]
+    once = {person: named.student for person, named in tell_apart(forms, {}).items()}
+    again = tell_apart(forms[::-1], {student: person.origin for person, student in once.items()})
+    assert len(set(once.values())) == 2 and once == {person: named.student for person, named in again.items()}
     # A platform that gives no number tells nothing of two people.
     assert tell_apart([Person("Ann")], known)[Person("Ann")].student == "Ann"
     assert tell_apart([Person(apart("Müller"))], {"Müller": ["Müller", ""]}).popitem()[1].flags == []

@@ -10,7 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from flowlib.course.grading import preflight
+from flowlib.course.grading import layouts, preflight
 from flowlib.course.grading.preflight import Collected
 from flowlib.course.house import NOTEBOOK
 
@@ -103,7 +103,7 @@ def _content(archive: zipfile.ZipFile, member: Member, most: int) -> bytes | str
         return "is damaged in the zip"
 
 
-def unpack(collected: Collected) -> None:
+def unpack(collected: Collected, lesson: str) -> None:
     """Open the zips of a submission that has no notebook beside them. A zip inside them stays closed."""
     if any(name.lower().endswith(".ipynb") for name in collected.files):
         return
@@ -114,11 +114,14 @@ def unpack(collected: Collected) -> None:
             collected.flags.append(f"{name[-100:]!r} is no zip file, or a damaged one: it was not opened")
             continue
         del collected.files[name]
-        collected.notes.append(f"the work came in {name[-100:]!r}; it was unpacked")
         with archive:
-            for member in members(archive):
-                if not member.path.endswith("/"):
-                    read(archive, member, collected, member.path)
+            inside = [member for member in members(archive) if not member.path.endswith("/")]
+            if layouts.is_class([member.path for member in inside], lesson):
+                collected.flags.append(f"{name[-100:]!r} holds the work of several people: it was not opened")
+                continue
+            collected.notes.append(f"the work came in {name[-100:]!r}; it was unpacked")
+            for member in inside:
+                read(archive, member, collected, member.path)
 
 
 def bring_home(collected: Collected, lesson: str) -> None:

@@ -60,13 +60,18 @@ def read_class(source: Path, assignment: str, known: Mapping[str, list[str]] | N
     if source.is_dir():
         classroom = source.name.endswith("-submissions")  # GitHub Classroom's clones may hold the lesson too
         found = (not classroom and _nbgrader(source, assignment)) or _Found.of(_Folder(source), assignment)
-    elif source.is_file() and zipfile.is_zipfile(source):
+    elif source.is_file() and _is_zip(source):
         found = _Found.of(_Zip(source), assignment)
     else:
-        raise CourseError(f"{source} is no folder of submissions and no zip file.")
+        raise CourseError(f"{source} is no folder of submissions and no zip file, or no whole one.")
     submissions = Submissions(found.layout, found.readers, names.tell_apart(found.readers, known or {}))
     submissions.passed_over = sorted(found.passed_over)
     return submissions
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:  # given the path alone, is_zipfile hides that nobody may read it
+        return zipfile.is_zipfile(file)
 
 
 def _with(named: names.Named, read: Reader) -> Reader:
@@ -139,7 +144,7 @@ def _reader(files: _Zip | _Folder, assignment: str, mine: dict[str, Place]) -> R
     def read() -> Collected:
         collected = Collected()
         files.read(_chosen(mine, collected.notes), collected)
-        archives.unpack(collected)
+        archives.unpack(collected, assignment)
         archives.bring_home(collected, assignment)
         return collected
 
@@ -257,7 +262,7 @@ def _is_there(path: Path) -> bool:
 def _folder_reader(folder: Path, assignment: str) -> Reader:
     def read() -> Collected:
         collected = preflight.collect(folder)
-        archives.unpack(collected)
+        archives.unpack(collected, assignment)
         archives.bring_home(collected, assignment)
         return collected
 

@@ -162,6 +162,16 @@ def tell(paths: list[str], assignment: str, top: str = "") -> tuple[Layout, dict
     return None
 
 
+def is_class(paths: list[str], assignment: str) -> bool:
+    """Whether these can only be the files of several people."""
+    layout, places = tell(paths, assignment) or (None, {})
+    return (
+        layout is not None
+        and (layout.sure or layout.alone)
+        and len({place.person for place in places.values()}) > 1
+    )
+
+
 def _placed(layout: Layout, paths: list[str]) -> dict[str, Place]:
     found = {}
     for path in paths:

@@ -29,7 +29,7 @@ class Person:
     @property
     def origin(self) -> list[str]:
         """What a journal keeps, so that a later run knows this person again."""
-        return [composed(self.label), self.number]
+        return [self.label, self.number]
 
     def __str__(self) -> str:
         return f"{self.label} {self.number}".strip()
@@ -79,38 +79,36 @@ def tell_apart(people: Iterable[Person], known: Mapping[str, list[str]]) -> dict
     Args:
         known: the origins of students of earlier runs, by the names under which they were graded.
     """
+    before = {tuple(origin): student for student, origin in known.items()}
     wishes: dict[str, list[Person]] = {}
+    named: dict[Person, Named] = {}
     for person in sorted(people, key=lambda one: (one.label, one.number)):
         wishes.setdefault(student_name(person.label), []).append(person)
-    before = {tuple(origin): student for student, origin in known.items()}
-    named: dict[Person, Named] = {}
+        if student := before.get(tuple(person.origin)):
+            named[person] = Named(student)
+    given = {name.student for name in named.values()}
     used = {*wishes, *known}
     for wish, group in wishes.items():
         for person in group:
-            free = not (wish in known and _differ(known[wish], person.origin))
-            if student := before.get(tuple(person.origin)):
-                named[person] = Named(student)
-            elif free and (len(group) == 1 or person == Person(wish)):
-                named[person] = Named(wish)
-            else:
-                named[person] = Named(_another(wish, person, used))
-            used.add(named[person].student)
+            if person not in named:
+                mine = len(group) == 1 or person == Person(wish)
+                free = wish not in given and not (wish in known and _differ(known[wish], person.origin))
+                named[person] = Named(wish if mine and free else _another(wish, person, used | given))
+                given.add(named[person].student)
             _say(named[person], person, wish, [str(other) for other in group if other != person])
     return named
 
 
 def _differ(one: list[str], other: list[str]) -> bool:
     """Whether two origins are of two people: a number that is missing on one side tells nothing."""
-    return one[0] != other[0] or bool(one[1] and other[1] and one[1] != other[1])
+    return composed(one[0]) != composed(other[0]) or bool(one[1] and other[1] and one[1] != other[1])
 
 
 def _another(wish: str, person: Person, used: Collection[str]) -> str:
     """A name that only this person can get: with the platform's number, else with a mark of the original."""
-    name = student_name(str(person))
-    if name == wish or name in used:
-        mark = hashlib.sha256(str(person).encode("utf-8", "surrogatepass")).hexdigest()[:6]
-        name = f"{wish} {mark}"
-    return name
+    mark = hashlib.sha256(str(person).encode("utf-8", "surrogatepass")).hexdigest()
+    names = [student_name(str(person)), *(f"{wish} {mark[:length]}" for length in range(6, 20))]
+    return next(name for name in names if name != wish and name not in used)
 
 
 def _say(named: Named, person: Person, wish: str, others: list[str]) -> None:

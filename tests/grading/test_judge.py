@@ -11,7 +11,7 @@ import pytest
 
 from flowlib.course import exercise
 from flowlib.course.exercise import SOLUTION
-from flowlib.course.grading import judge, preflight, rehearsal, run, sandbox, trusted
+from flowlib.course.grading import judge, preflight, rehearsal, run, sandbox, trial, trusted
 from flowlib.course.grading.bridge import Box
 from flowlib.course.grading.sandbox import Limits
 from flowlib.course.house import CourseError
@@ -228,6 +228,12 @@ def test_the_class_key_changes_what_hidden_tests_draw(klass, tmp_path):
 
 
 # ---------------------------------------------------------------------------- where grading is refused
+
+
+def test_a_notebook_of_our_own_finds_out_whether_the_memory_is_enough():
+    zygote, _ = rehearsal._warm_process()
+    assert trial.why_not(zygote, Limits()) == ""
+    assert "600 MB of memory are too little" in trial.why_not(zygote, Limits(memory_mb=600))
 
 
 @pytest.mark.parametrize("what", ["solution", "submitted", "out"])

@@ -335,8 +335,16 @@ def test_similar_submissions_are_listed_and_given_code_is_not(klass, tmp_path):
         },
         "broken": {"task1": "def affine(z:\n  ((("},
     }
-    pairs = compare(sources, work)
-    assert [(a, b) for a, b, _ in pairs] == [("copy", "original")]
+    (pair,) = compare(sources, work)
+    assert (pair.one, pair.other, set(pair.tasks)) == ("copy", "original", {"task1", "all tasks together"})
+    ways = {name: "\n".join(f"    {name}_{i} = {f} + {i}" for i in range(20)) for name, f in
+            {"one": "z * z", "two": "torch.exp(-z)", "six": "max(z, 1) if z else b[0]"}.items()}  # fmt: skip
+    for student, lines in ways.items():
+        sources[student] = {"task1": f"def affine(z, a, b):\n{own}" if student != "six" else "x = 1"}
+        sources[student] |= {task: f"def f(z, b):\n{lines}\n    {student} = 1" for task in ("task2", "task4")}
+    alike = {(p.one, p.other): set(p.tasks) for p in compare(sources, work)}
+    assert alike["one", "two"] == {"task1"}, "one copied task is enough"
+    assert not any("six" in pair for pair in alike)
 
 
 # ---------------------------------------------------------------------------- elsewhere

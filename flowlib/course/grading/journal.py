@@ -94,7 +94,7 @@ def _has(thing: object, parts: dict[str, type | tuple]) -> bool:
 _NUMBER = (int, float)
 _ENTRY = {"student": str, "assignment": str, "fingerprint": str, "tests_hash": str, "isolated": bool}
 _ENTRY |= {"outcome": str, "why": list, "notes": list, "tests": dict, "receipt": str, "seconds": _NUMBER}
-_ENTRY |= {"sources": dict, "unanswered": list, "comments": dict}
+_ENTRY |= {"sources": dict, "unanswered": list, "comments": dict, "submitted": (int, float, type(None))}
 _TEST = {"status": str, "score": _NUMBER, "points": _NUMBER, "message": str}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
@@ -116,43 +117,36 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
     readers = classes.read_class(plan.submitted, plan.assignment, _origins(plan))
     times = classes.read_times(plan.times) if plan.times else {}
     private.folder(plan.out)
-    log = journal.Journal(plan.journal)
-    plan = replace(plan, key=plan.key or _class_key(log))
     tests = journal.test_hash(work)
-    pool = _pool(plan, len(readers))
-    try:
-        with Book(plan.url, plan.assignment, work) as book:
-            _catch_up(book, log)
-            before = log.latest()
-            entries = {} if again else _standing(before, plan, tests, readers)
-            for student, entry in entries.items():
-                if times.get(student, entry["submitted"]) != entry["submitted"]:
-                    entries[student] = entry | {"submitted": times[student]}
-                    log.append(entries[student])
-                    book.record(entries[student])
-            due = [student for student in readers if student not in entries]
-            if due:
-                _try_out(pool, plan)
+    with contextlib.ExitStack() as held:
+        log = held.enter_context(contextlib.closing(journal.Journal(plan.journal)))
+        plan = replace(plan, key=plan.key or _class_key(log))
+        before = log.latest()
+        entries = {} if again else _standing(before, plan, tests, readers)
+        due = [student for student in readers if student not in entries]
+        pool = held.enter_context(contextlib.closing(_pool(plan, len(due)))) if due else None
+        book = held.enter_context(Book(plan.url, plan.assignment, work))
+        _catch_up(book, log)
+        _set_times(entries, times, log, book)
+        if progress:
+            progress(len(entries), len(readers), "")
+        behind = False
+        for job, result in _results_of(pool, plan, _jobs(plan, work, readers, due)) if pool else ():
+            student = job["student"]
+            _write_files(plan, student, result)
+            last = before.get(student, {})
+            time = times.get(student, last.get("submitted"))
+            entry = _entry(plan, work, tests, job, result, time, last.get("tries", 0))
+            entry["origin"] = readers.origins[student]
+            log.append(entry)
+            behind = behind or not _recorded(book, entry)
+            entries[student] = entry
             if progress:
-                progress(len(entries), len(readers), "")
-            behind = False
-            for job, result in pool.run(_jobs(plan, work, readers, due)):
-                student = job["student"]
-                _write_files(plan, student, result)
-                entry = _entry(plan, work, tests, job, result, times.get(student), before.get(student))
-                entry["origin"] = readers.origins[student]
-                log.append(entry)
-                behind = behind or not _recorded(book, entry)
-                entries[student] = entry
-                if progress:
-                    progress(len(entries), len(readers), student)
-            if behind:
-                _catch_up(book, log)
-            results = _results(plan, work, log, book, present=entries, graded=len(due))
-            return replace(results, arrived=readers)
-    finally:
-        pool.close()
-        log.close()
+                progress(len(entries), len(readers), student)
+        if behind:
+            _catch_up(book, log)
+        results = _results(plan, work, log, book, present=entries, graded=len(due))
+        return replace(results, arrived=readers)
 
 
 def _origins(plan: Plan) -> dict[str, list[str]]:
@@ -170,16 +164,29 @@ def _standing(known: dict[str, dict], plan: Plan, tests: str, readers: dict) -> 
     }
 
 
-def _try_out(pool: workers.Local | workers.Cluster, plan: Plan) -> None:
-    """Let a notebook of our own run where students' will.
+def _set_times(entries: dict[str, dict], times: dict[str, float], log: journal.Journal, book: Book) -> None:
+    """Write down for results that stand when these students handed in, where that is news."""
+    for student, entry in entries.items():
+        known = entry.get("submitted")
+        if times.get(student, known) != known:
+            entries[student] = entry | {"submitted": times[student]}
+            log.append(entries[student])
+            book.record(entries[student])
+
+
+def _results_of(
+    pool: workers.Local | workers.Cluster, plan: Plan, jobs: Iterator[dict]
+) -> Iterator[tuple[dict, dict]]:
+    """Run jobs, but first let a notebook of our own run where students' will.
 
     Raises:
         CourseError: it does not run with these limits.
     """
-    job = {"student": "", "trial": True, "limits": asdict(plan.limits), "isolate": plan.isolate}
-    for _, result in pool.run([job]):
+    trial = {"student": "", "trial": True, "limits": asdict(plan.limits), "isolate": plan.isolate}
+    for _, result in pool.run([trial]):
         if why := result.get("error") or result["trial"]:
             raise CourseError(f"No notebook can run here, so nothing was graded: {why}.")
+    yield from pool.run(jobs)
 
 
 def _recorded(book: Book, entry: dict) -> bool:
@@ -334,13 +341,13 @@ def _entry(
     job: dict,
     result: dict,
     submitted: float | None,
-    before: dict | None,
+    tries: int,
 ) -> dict:
     """The journal's line for a result.
 
     Args:
         submitted: when the student handed in, if that is known.
-        before: the student's last line.
+        tries: how often the grader itself has failed on this student's work.
     """
     entry = {
         "student": job["student"],
@@ -360,7 +367,7 @@ def _entry(
             outcome="flagged", why=[message], notes=[], receipt="", seconds=0.0, sources={}, unanswered=[]
         )
         entry["trace"] = result.get("trace", "")
-        entry["tries"] = 1 + (before or {}).get("tries", 0)
+        entry["tries"] = tries + 1
         entry["retry"] = not result.get("late") and entry["tries"] < MOST_TRIES
         result["tests"] = {
             test.grade_id: _not_graded(test, message) for task in work.tasks for test in task.tests

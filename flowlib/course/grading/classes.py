@@ -116,7 +116,8 @@ class _Found:
 def _unknown(source: Path, assignment: str, paths: list[str]) -> str:
     work = [path for path in paths if path.lower().endswith(".ipynb")] or paths
     have = ", ".join(repr(path[:100]) for path in sorted(work)[:4]) or "nothing"
-    known = "\n".join(f"  {layout.name}: {layout.example}" for layout in layouts.known(assignment))
+    known = "\n".join(f"  {layout.name}: {layout.example}" for layout in layouts.LAYOUTS)
+    known = known.replace("@lesson@", assignment)
     return (
         f"{source} holds no submission to {assignment} in a layout that is known. Found: {have}. "
         f"Known, as a folder or as a zip:\n{known}\nOne student's work alone goes to <student>/{assignment}/."

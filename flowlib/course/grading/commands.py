@@ -33,7 +33,7 @@ Lesson = Annotated[str, typer.Argument(help="The lesson, as 3, 03 or 03_planar_f
 Submitted = Annotated[
     Path | None,
     typer.Option(
-        help="Folder <student>/<lesson>/exercises.ipynb, a zip of it, or an LMS's. Default: OUT/submitted."
+        help="The class, a folder or a zip: nbgrader's layout, or as an LMS gives it. Default: OUT/submitted."
     ),
 ]
 Out = Annotated[

@@ -17,9 +17,8 @@ from flowlib.course.house import NOTEBOOK
 
 _WORK = (".ipynb", ".zip")  # what a student's work is in
 _ANY = r"(?:.*/)?"  # folders around
-_EXERCISES = (
-    r"exercises[\W_]*\d*[\W_]*"  # the name of the file, and of a second one: exercises (1), exercises-1
-)
+_SAKAI = r"[^/]*,[^/]*\([^/()]+\)"  # Meier, Anna(ameier)
+_EXERCISES = r"exercises[\W_]*\d*[\W_]*"  # also exercises (1), exercises-1
 
 
 @dataclass(frozen=True)
@@ -66,84 +65,75 @@ class Place:
     again: int = 0
 
 
-def known(assignment: str, top: str = "", inner: str = "") -> list[Layout]:
-    """The layouts, in the order in which they are tried.
-
-    Args:
-        top: the name of the folder or zip itself.
-        inner: the folders that all notebooks share.
-    """
-    lesson, inner = re.escape(assignment), re.escape(inner)
-    slug = re.escape(top.removesuffix("-submissions")) if top.endswith("-submissions") else "(?!)"
-    name = r"[^/]*,[^/]*\([^/()]+\)"
-    return [
-        Layout(
-            "Moodle",
-            "Anna Meier_4711_assignsubmission_file_/exercises.ipynb",
-            (_ANY + r"(?P<person>[^/]+?)(?:_(?P<number>\d+))?_assignsubmission_[a-z]+_?/?(?P<file>.*)",),
-            sure=True,
+# In patterns @lesson@ stands for the assignment, @inner@ for the folders that all notebooks share, and
+# @slug@ for what the folder or zip itself is called before "-submissions". They are tried in this order.
+LAYOUTS = (
+    Layout(
+        "Moodle",
+        "Anna Meier_4711_assignsubmission_file_/exercises.ipynb",
+        (_ANY + r"(?P<person>[^/]+?)(?:_(?P<number>\d+))?_assignsubmission_[a-z]+_?/?(?P<file>.*)",),
+        sure=True,
+    ),
+    Layout(
+        "Blackboard",
+        "Exercise 3_ameier_attempt_2026-01-31-12-00-00_exercises.ipynb",
+        (_ANY + r"(?P<person>[^/]+)_attempt_(?P<attempt>\d{4}(?:-\d\d){5})(?:_(?P<file>[^/]+)|\.txt)",),
+        sure=True,
+        shared=True,
+    ),
+    Layout(
+        "Sakai",
+        "Exercise 3/Meier, Anna(ameier)/Submission attachment(s)/exercises.ipynb",
+        (
+            _ANY + r"(?P<person>[^/]+)[/_]Submission attachment\(s\)[/_](?P<file>.*)",
+            _ANY + rf"(?P<person>{_SAKAI})/(?!Feedback |feedbackText|comments\.txt)(?P<file>.*)",
         ),
-        Layout(
-            "Blackboard",
-            "Exercise 3_ameier_attempt_2026-01-31-12-00-00_exercises.ipynb",
-            (_ANY + r"(?P<person>[^/]+)_attempt_(?P<attempt>\d{4}(?:-\d\d){5})(?:_(?P<file>[^/]+)|\.txt)",),
-            sure=True,
-            shared=True,
+        sure=True,
+        again=r"\+(\d+)(?=\.\w+$)",
+    ),
+    Layout(
+        "GitHub Classroom",
+        "planar-flows-submissions/planar-flows-ameier/exercises.ipynb",
+        (
+            r"@slug@-(?P<person>[^/]+)/(?P<file>.*)",
+            _ANY + r"(?P<slug>[^/]+)-submissions/(?P=slug)-(?P<person>[^/]+)/(?P<file>.*)",
         ),
-        Layout(
-            "Sakai",
-            "Exercise 3/Meier, Anna(ameier)/Submission attachment(s)/exercises.ipynb",
-            (
-                _ANY + r"(?P<person>[^/]+)[/_]Submission attachment\(s\)[/_](?P<file>.*)",
-                _ANY + rf"(?P<person>{name})/(?!Feedback |feedbackText|comments\.txt)(?P<file>.*)",
-            ),
-            sure=True,
-            again=r"\+(\d+)(?=\.\w+$)",
+        sure=True,
+    ),
+    Layout(
+        "nbgrader",
+        "ameier/@lesson@/exercises.ipynb",
+        (r"(?:.*?/)?(?P<person>(?!(?:lessons|solutions)/)[^/]+)/@lesson@(?:/(?P<file>.*))?",),
+        sure=True,
+    ),
+    Layout(
+        "Canvas",
+        "meieranna_12345_67890_exercises.ipynb, or anon_Xy12z_67890_exercises.ipynb",
+        (
+            _ANY + r"(?:LATE_)?(?P<person>anon_[^\W_]+)_(?:\d+_(?P<file>[^/]+)|(?:text|link)\.html)",
+            _ANY + r"(?P<person>[^/]+?)_(?:LATE_)?(?P<number>\d+)_(?:\d+_(?P<file>[^/]+)|\w+\.html)",
         ),
-        Layout(
-            "GitHub Classroom",
-            "planar-flows-submissions/planar-flows-ameier/exercises.ipynb",
-            (
-                rf"{slug}-(?P<person>[^/]+)/(?P<file>.*)",
-                _ANY + r"(?P<slug>[^/]+)-submissions/(?P=slug)-(?P<person>[^/]+)/(?P<file>.*)",
-            ),
-            sure=True,
-        ),
-        Layout(
-            "nbgrader",
-            f"ameier/{assignment}/exercises.ipynb",
-            (rf"(?:.*?/)?(?P<person>(?!(?:lessons|solutions)/)[^/]+)/{lesson}(?:/(?P<file>.*))?",),
-            sure=True,
-        ),
-        Layout(
-            "Canvas",
-            "meieranna_12345_67890_exercises.ipynb, or anon_Xy12z_67890_exercises.ipynb",
-            (
-                _ANY + r"(?:LATE_)?(?P<person>anon_[^\W_]+)_(?:\d+_(?P<file>[^/]+)|(?:text|link)\.html)",
-                _ANY
-                + r"(?P<person>[^/]+?)_(?:LATE_)?(?P<number>\d+)_(?:\d+_(?P<file>[^/]+)|(?:text|link)\.html)",
-            ),
-            alone=True,
-            again=r"-(\d+)(?=\.\w+$)",
-        ),
-        Layout(
-            "ILIAS",
-            "Multi Feedback/Meier_Anna_ameier_123/exercises.ipynb",
-            (_ANY + r"(?P<person>[^/_]+_[^/]*_[^/_]+_\d+)/(?P<file>.*)",),
-            again=r"^(\d{4,14})_",
-        ),
-        Layout(
-            "a folder for each student",
-            "ameier/exercises.ipynb",
-            (rf"{inner}(?P<person>(?!(?:lessons|solutions|{lesson})/)[^/]+)/(?P<file>.+)",),
-            holds=r"[^/]*exercises[^/]*\.ipynb|[^/]+\.zip",
-        ),
-        Layout(
-            "a notebook, or a zip, for each student",
-            "ameier.ipynb",
-            (rf"{inner}(?P<person>(?!{_EXERCISES}\.)[^/]+)\.(?P<file>ipynb|zip)",),
-        ),
-    ]
+        alone=True,
+        again=r"-(\d+)(?=\.\w+$)",
+    ),
+    Layout(
+        "ILIAS",
+        "Multi Feedback/Meier_Anna_ameier_123/exercises.ipynb",
+        (_ANY + r"(?P<person>[^/_]+_[^/]*_[^/_]+_\d+)/(?P<file>.*)",),
+        again=r"^(\d{4,14})_",
+    ),
+    Layout(
+        "a folder for each student",
+        "ameier/exercises.ipynb",
+        (r"@inner@(?P<person>(?!(?:lessons|solutions|@lesson@)/)[^/]+)/(?P<file>.+)",),
+        holds=r"[^/]*exercises[^/]*\.ipynb|[^/]+\.zip",
+    ),
+    Layout(
+        "a notebook, or a zip, for each student",
+        "ameier.ipynb",
+        (rf"@inner@(?P<person>(?!{_EXERCISES}\.)[^/]+)\.(?P<file>(?i:ipynb|zip))",),
+    ),
+)
 
 
 def tell(paths: list[str], assignment: str, top: str = "") -> tuple[Layout, dict[str, Place]] | None:
@@ -155,8 +145,9 @@ def tell(paths: list[str], assignment: str, top: str = "") -> tuple[Layout, dict
     """
     work = [path for path in paths if path.lower().endswith(_WORK)]
     inner = commonpath([path.rpartition("/")[0] for path in work]) if work else ""
-    for layout in known(assignment, top, inner + "/" if inner else ""):
-        places = _placed(layout, paths)
+    slug = top.removesuffix("-submissions") if top.endswith("-submissions") else "\0"  # is in no name
+    for layout in LAYOUTS:
+        places = _placed(layout, paths, {"lesson": assignment, "inner": inner and f"{inner}/", "slug": slug})
         if places and (layout.sure or _fits(layout, places, work)):
             return layout, places
     return None
@@ -164,22 +155,25 @@ def tell(paths: list[str], assignment: str, top: str = "") -> tuple[Layout, dict
 
 def is_class(paths: list[str], assignment: str) -> bool:
     """Whether these can only be the files of several people."""
-    layout, places = tell(paths, assignment) or (None, {})
-    return (
-        layout is not None
-        and (layout.sure or layout.alone)
-        and len({place.person for place in places.values()}) > 1
-    )
+    told = tell(paths, assignment)
+    if told is None:
+        return False
+    layout, places = told
+    return (layout.sure or layout.alone) and len({place.person for place in places.values()}) > 1
 
 
-def _placed(layout: Layout, paths: list[str]) -> dict[str, Place]:
-    found = {}
-    for path in paths:
-        match = next((m for p in layout.patterns if (m := re.fullmatch(p, path, re.DOTALL))), None)
-        if match:
-            found[path] = match
+def _placed(layout: Layout, paths: list[str], words: dict[str, str]) -> dict[str, Place]:
+    patterns = [_filled(pattern, words) for pattern in layout.patterns]
+    matches = {path: next(filter(None, (p.fullmatch(path) for p in patterns)), None) for path in paths}
+    found = {path: match for path, match in matches.items() if match}
     begin = _shared([match["person"] for match in found.values()]) if layout.shared else 0
     return _by_parents({path: _place(layout, match, begin) for path, match in found.items()})
+
+
+def _filled(pattern: str, words: dict[str, str]) -> re.Pattern:
+    for name, word in words.items():
+        pattern = pattern.replace(f"@{name}@", re.escape(word))
+    return re.compile(pattern, re.DOTALL)
 
 
 def _by_parents(places: dict[str, Place]) -> dict[str, Place]:
@@ -207,8 +201,8 @@ def _place(layout: Layout, match: re.Match, begin: int) -> Place:
     file, again = groups.get("file") or "", 0
     if layout.again and (added := re.search(layout.again, file)):
         file, again = file[: added.start()] + file[added.end() :], int(added[1])
-    if file in ("ipynb", "zip"):  # the file has the student's name
-        file = NOTEBOOK if file == "ipynb" else "work.zip"
+    if file.lower() in ("ipynb", "zip"):  # the file has the student's name
+        file = NOTEBOOK if file.lower() == "ipynb" else "work.zip"
     person = Person(match["person"][begin:] or match["person"], groups.get("number") or "")
     return Place(person, match.string[: match.end("person")], file, groups.get("attempt") or "", again)
 

@@ -34,7 +34,7 @@ class Plan:
     Args:
         solution: the instructor's notebook, solutions/<lesson>/exercises.ipynb.
         assignment: its name in the gradebook.
-        submitted: folder of submissions in nbgrader's layout, or the zip file of an LMS.
+        submitted: the class, a folder or a zip in one of the layouts of `layouts`.
         out: where the results go.
         db: SQLAlchemy's address of the gradebook; none: gradebook.db in `out`.
         workers: worker processes on this machine; none: one a core.

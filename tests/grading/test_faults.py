@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from flowlib.course.grading import scratch
+from flowlib.course.grading import journal, scratch
 from tests.grading.course import ALL, LESSON, Class, make_course
 from tests.grading.run import FAST, entries, points
 from tests.grading.test_results import flowcourse
@@ -79,17 +79,21 @@ def write_zip(path: Path, klass: Class) -> None:
                 content = json.dumps(content) if isinstance(content, dict) else content
                 archive.writestr(f"{student}/{LESSON}/{name}", content)
     data = bytearray(path.read_bytes())
-    spoil(data, "damaged", lambda at: data.__setitem__(slice(at + 120, at + 140), bytes(20)))
-    for student, offset, value in (("encrypted", 6, 1), ("unknown_method", 8, 77)):
-        spoil(data, student, lambda at, o=offset, v=value: data.__setitem__(at + o, data[at + o] | v))
-        at = data.rindex(f"{student}/{LESSON}/exercises.ipynb".encode()) - 46  # the same in the index
-        data[at + offset + 2] |= value
+    for fault in ("damaged", "encrypted", "unknown_method"):
+        spoil_member(data, fault, fault)
     path.write_bytes(data)
 
 
-def spoil(data: bytearray, student: str, change) -> None:
-    """Change the member of a student, from its local header on."""
-    change(data.index(f"{student}/{LESSON}/exercises.ipynb".encode()) - 30)
+def spoil_member(data: bytearray, fault: str, student: str) -> None:
+    """Change a student's member of a zip: its content, or what its header and the index say of it."""
+    name = f"{student}/{LESSON}/exercises.ipynb".encode()
+    header, index = data.index(name) - 30, data.rindex(name) - 46
+    if fault == "damaged":
+        data[header + 120 : header + 140] = bytes(20)
+        return
+    offset, value = {"encrypted": (6, 1), "unknown_method": (8, 77)}[fault]
+    data[header + offset] |= value
+    data[index + offset + 2] |= value
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +302,7 @@ def test_a_gradebook_that_is_locked_meanwhile_is_brought_up_at_the_end(klass, tm
 
 
 def test_a_result_holds_for_its_limits_its_seed_and_the_time_of_handing_in(klass, results):
-    from flowlib.course.grading import journal, run, sandbox
+    from flowlib.course.grading import run, sandbox
 
     entry = journal.read(results / "journal" / f"{LESSON}.jsonl")[0]
     late = entry | {
@@ -375,3 +379,62 @@ def test_a_student_can_be_erased(klass, results):
         assert refused.returncode == 1 and says in refused.stderr
     assert flowcourse(klass.root, "erase", "zebra", "--yes", "--out", str(results)).returncode == 0
     assert not holding("zebra")
+
+
+# ---------------------------------------------------------------------------- a whole class of them
+
+BROKEN = (
+    *("damaged", "encrypted", "unknown_method", "torn", "nothing", "no_notebook", "nested", "list_of_cells"),
+    *("merge", "no_cells", "binary", "no_text"),
+)
+SAYS = {name: FAULTS[name][2] for name in BROKEN if name in FAULTS} | {
+    "merge": "merge markers",
+    "no_cells": "no list of cells",
+    "binary": "it is no JSON",
+    "no_text": "0 bytes of text",
+}
+
+
+@pytest.mark.soak
+def test_three_hundred_broken_submissions_end_with_a_sentence_each(klass, tmp_path, capsys):
+    kinds = {
+        "merge": "<<<<<<< HEAD\n" + json.dumps(klass.right_notebook()),
+        "no_cells": '{"nbformat": 4}',
+        "binary": bytes(range(256)) * 40,
+        "no_text": " \n ",
+    }
+    people = [
+        "honest_first",
+        *(f"{name}_{number:02}" for number in range(25) for name in BROKEN),
+        "honest_last",
+    ]
+    with zipfile.ZipFile(tmp_path / "class.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for person in people:
+            fault = person.rpartition("_")[0]
+            held = FAULTS[fault][0](klass) if fault in FAULTS else {}
+            held = held or {"exercises.ipynb": kinds.get(fault, klass.right_notebook())}
+            for name, content in held.items():
+                content = json.dumps(content) if isinstance(content, dict) else content
+                archive.writestr(f"{person}/{LESSON}/{name}", content)
+    data = bytearray((tmp_path / "class.zip").read_bytes())
+    for number in range(25):
+        spoil_member(data, "damaged", f"damaged_{number:02}")
+        spoil_member(data, "encrypted", f"encrypted_{number:02}")
+        spoil_member(data, "unknown_method", f"unknown_method_{number:02}")
+    (tmp_path / "class.zip").write_bytes(data)
+    start = time.monotonic()
+    out = tmp_path / "out"
+    done = flowcourse(klass.root, "grade", "1", "--submitted", str(tmp_path / "class.zip"), "--out", str(out))
+    seconds = time.monotonic() - start
+    with capsys.disabled():
+        print(f"\n{len(people)} submissions, 300 of them broken: {seconds:.0f} s")
+    assert done.returncode == 0 and "Traceback" not in done.stdout + done.stderr, done.stderr
+    found = {e["student"]: e for e in journal.read(out / "journal" / f"{LESSON}.jsonl")}
+    assert found.keys() == set(people)
+    for person in people:
+        says = SAYS.get(person.rpartition("_")[0])
+        if says is None:
+            assert points(found[person]) == ALL
+        else:
+            assert found[person]["outcome"] == "failed" and says in "; ".join(found[person]["why"]), person
+    assert seconds < 90

@@ -64,6 +64,6 @@ def _run(zygote: socket.socket, limits: Limits, isolate: bool) -> str:
         try:
             with Box(zygote, folder, limits, isolate=isolate) as box:
                 error = box.run(NOTEBOOK, max(limits.cell_seconds, Limits.cell_seconds))["error"]
-        except (sandbox.NoSandbox, BoxLost) as lost:
+        except (sandbox.NoSandbox, BoxLost, OSError) as lost:
             return str(lost).strip().split("\n")[-1]
     return f"{error['type']}: {error['message']}" if error else ""

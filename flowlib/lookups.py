@@ -56,7 +56,7 @@ HABITS = {
     "__len__",
 }
 QUIET_MAGICS = {"matplotlib", "config", "pip", "conda", "pwd", "ls", "who", "whos", "precision", "pinfo"}
-QUIET_MAGICS |= {"bash", "sh", "html", "markdown", "latex"}
+QUIET_MAGICS |= {"bash", "sh", "html", "markdown", "latex", "debug", "pdb"}
 
 
 def doubts(reading: Reading, names: Collection[str]) -> list[str]:

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from flowlib.course.grading.commands import app as grading
-from flowlib.course.house import CourseError, course_root, instructors_root, lesson_name
+from flowlib.course.house import CourseError, course_root, instructors_root, lesson_name, needs_linux
 
 app = typer.Typer(
     help="Run the flow course: open lessons, release exercises, grade a class.",
@@ -173,6 +173,7 @@ def site():
 @app.command("sample-class")
 def sample_class(lesson: Lesson = "01"):
     """Build a class of made-up submissions from the answer files, grade it, and print the marks."""
+    needs_linux()
     from flowlib.course import sample_class as work
 
     root = instructors_root()

@@ -64,7 +64,7 @@ class Task:
 
 @dataclass(frozen=True)
 class WrittenTask:
-    """A task that a person grades."""
+    """What a person grades: words, or a coding task's own cell where it carries points."""
 
     grade_id: str
     source: str
@@ -149,6 +149,8 @@ def parse(notebook: dict, path: Path) -> Exercise:
         if not about:
             continue
         grade_id, source = about["grade_id"], text(cell)
+        if about.get("solution") and about.get("grade"):
+            written.append(WrittenTask(grade_id, source, about["points"]))
         if cell["cell_type"] == "code" and about.get("solution"):
             tasks[grade_id] = source
             tests.setdefault(grade_id, [])
@@ -159,8 +161,6 @@ def parse(notebook: dict, path: Path) -> Exercise:
             tests[task].append(TestCell(grade_id, source, about["points"]))
         elif cell["cell_type"] == "code":
             setup.append(source)
-        elif about.get("solution") and about.get("grade"):
-            written.append(WrittenTask(grade_id, source, about["points"]))
     return Exercise(
         path=path,
         setup=tuple(setup),
@@ -225,7 +225,7 @@ def defined_names(source: str) -> tuple[str, ...]:
     """Names that a cell binds at its top level by def, class or assignment; () if it is no Python."""
     try:
         body = ast.parse(source).body
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     names: dict[str, None] = {}
     for node in body:

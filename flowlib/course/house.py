@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from pathlib import Path
 
 NOTEBOOK = "exercises.ipynb"  # what students hand in, one in each lesson
@@ -12,6 +13,19 @@ RESULTS = ".results"  # gradebook, marks and feedback; `make clean` leaves it al
 
 class CourseError(Exception):
     """Something that the user can mend; the message says how. Commands print it and end with code 1."""
+
+
+def needs_linux(mac: bool = False) -> None:
+    """Refuse where grading cannot work, before anything is imported that would fail in other words.
+
+    Args:
+        mac: what follows works on a Mac too.
+
+    Raises:
+        CourseError: this is another system.
+    """
+    if sys.platform != "linux" and not (mac and sys.platform == "darwin"):
+        raise CourseError("Grading needs Linux: on Windows use WSL 2, on a Mac a Linux container.")
 
 
 def course_root(start: str | Path | None = None) -> Path:

@@ -109,6 +109,96 @@ def all_marks_lost(klass, student):
     return notebook
 
 
+def without_marks(notebook: dict) -> dict:
+    for cell in notebook["cells"]:
+        cell["metadata"] = {}
+    return notebook
+
+
+def words(source: str, number: int) -> dict:
+    return {"cell_type": "markdown", "metadata": {}, "source": source, "id": f"words-{number}"}
+
+
+@case(note="task5 had lost its mark; its cell was found by its question or its place")
+def question_kept_but_marks_lost(klass, student):
+    """The answer stands under the question, in a notebook that was put together anew."""
+    notebook = without_marks(
+        klass.right_notebook(task5="Why does density fall where space stretches?\n\nSo.")
+    )
+    notebook["cells"].insert(0, words("My name is Ann.", 0))
+    notebook["cells"].insert(0, notebook["cells"].pop())
+    return notebook
+
+
+@case(outcome="flagged", note="task5 had lost its mark: 2 cells of text may be the answer")
+def marks_lost_and_two_answers(klass, student):
+    notebook = without_marks(klass.right_notebook(task5="The area stays one."))
+    notebook["cells"].append(words("And the density is what is left.", 1))
+    return notebook
+
+
+@case(note="the written answer task5 is missing")
+def written_answer_deleted(klass, student):
+    notebook = klass.right_notebook()
+    notebook["cells"].remove(cell_of(notebook, "task5"))
+    return notebook
+
+
+@case()
+def answer_in_a_cell_of_its_own(klass, student):
+    notebook = klass.right_notebook(task5=cell_of(klass.released, "task5")["source"])
+    notebook["cells"].append(words("Because the area stays one.", 2))
+    return notebook
+
+
+@case()
+def answer_doubled_and_the_last_left_blank(klass, student):
+    notebook = klass.right_notebook()
+    notebook["cells"].append(copy.deepcopy(cell_of(klass.released, "task5")))
+    return notebook
+
+
+@case()
+def written_answer_left_as_it_was(klass, student):
+    return klass.right_notebook(task5=cell_of(klass.released, "task5")["source"])
+
+
+@case()
+def windows_for_figures(klass, student):
+    """Backends for screens that the grader's machine lacks, in every way in which people ask for them."""
+    source = """
+%matplotlib widget
+%matplotlib qt
+import matplotlib, matplotlib.pyplot as plt
+matplotlib.use('TkAgg')
+plt.switch_backend('QtAgg')
+matplotlib.use('WebAgg')
+plt.plot([1, 2])
+plt.show()
+matplotlib.use('Agg')
+"""
+    return klass.right_notebook(task1=source + klass.right["task1"])
+
+
+@case()
+def leftovers_of_debugging(klass, student):
+    stops = "breakpoint(); import pdb; pdb.set_trace(); return"
+    notebook = klass.right_notebook(task1=klass.right["task1"].replace("return", stops))
+    return extra(extra(notebook, "%debug"), "%pdb on\nname = input('who? ')")
+
+
+@case()
+def nan_where_no_test_looks(klass, student):
+    """What fit returns is looked at by nobody."""
+    source = klass.right["task4"].replace("return loss.item()", "return [loss.item(), float('nan')]")
+    return klass.right_notebook(task4=source)
+
+
+@case(earned=ALL - 4)
+def nan_where_a_test_looks(klass, student):
+    return klass.right_notebook(task2=klass.right["task2"] + " + torch.where(z < -2, math.nan, 0.0)")
+
+
 @case()
 def edited_tests(klass, student):
     notebook = klass.right_notebook()
@@ -137,7 +227,7 @@ def second_download(klass, student):
     klass.hand_in(student, klass.right_notebook(), "exercises (1).ipynb")
 
 
-@case(note="01_small/exercises.ipynb")
+@case(note="01_small")
 def folder_in_folder(klass, student):
     (klass.folder(student) / "01_small").mkdir()
     klass.hand_in(student, klass.right_notebook(), "01_small/exercises.ipynb")
@@ -451,6 +541,23 @@ def test_statuses_say_what_happened(graded):
     assert "longer than 4 s" in message
     message = graded.entries["untouched"]["tests"]["task1_test"]["message"]
     assert "write affine" in message
+
+
+def test_a_person_is_asked_unless_there_is_surely_no_answer(graded):
+    import csv
+
+    with open(graded.root / "out" / "grades.csv") as file:
+        waits = {row["student_id"]: row["needs_manual_grade"] == "True" for row in csv.DictReader(file)}
+    for name in ("written_answer_deleted", "written_answer_left_as_it_was", "untouched"):
+        assert not waits[name], name
+    for name in ("all_marks_lost", "question_kept_but_marks_lost", "marks_lost_and_two_answers"):
+        assert waits[name], name
+    for name in ("answer_in_a_cell_of_its_own", "answer_doubled_and_the_last_left_blank", "plain"):
+        assert waits[name], name
+    marked = [cell["source"] for cell in executed(graded, "question_kept_but_marks_lost")["cells"]]
+    assert any("So." in source for source in marked)
+    message = graded.entries["nan_where_a_test_looks"]["tests"]["task2_test"]["message"]
+    assert "NaN" in message or "nan" in message or "wrong" in message
 
 
 def test_feedback_teaches(graded):

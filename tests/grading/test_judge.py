@@ -11,8 +11,19 @@ import pytest
 
 from flowlib.course import exercise
 from flowlib.course.exercise import SOLUTION
-from flowlib.course.grading import judge, preflight, rehearsal, run, sandbox, trusted
+from flowlib.course.grading import (
+    feedback,
+    judge,
+    preflight,
+    rehearsal,
+    run,
+    sandbox,
+    trial,
+    trusted,
+    written,
+)
 from flowlib.course.grading.bridge import Box
+from flowlib.course.grading.gradebook import Book
 from flowlib.course.grading.sandbox import Limits
 from flowlib.course.house import CourseError
 from tests.grading.course import ALL, Class, before, cell_of, make_course
@@ -205,6 +216,32 @@ def test_a_type_of_ones_own_is_not_named_in_a_hidden_test(klass):
     )
 
 
+# ---------------------------------------------------------------------------- points that a person gives
+
+
+def test_a_coding_cell_that_a_person_marks_keeps_its_points(klass, tmp_path):
+    """task4 has tests and points of its own; both count, and a person is asked unless nothing was written."""
+    notebook = json.loads(klass.solution.read_text())
+    cell_of(notebook, "task4")["metadata"]["nbgrader"] |= {"grade": True, "points": 3}
+    work = exercise.parse(notebook, klass.solution)
+    assert work.points == klass.exercise.points + 3
+    assert [task.grade_id for task in work.tasks] == [task.grade_id for task in klass.exercise.tasks]
+    for source, waits in ((klass.right["task4"], True), (cell_of(klass.released, "task4")["source"], False)):
+        files = {"exercises.ipynb": json.dumps(klass.right_notebook(task4=source)).encode()}
+        cells = preflight.repair(preflight.Collected(files), work).cells
+        blank = written.unanswered(cells, work)
+        assert blank == ([] if waits else ["task4"])
+        outcome = {"status": "passed", "score": 5.0, "points": 5.0, "message": ""}
+        tests = {test.grade_id: outcome for task in work.tasks for test in task.tests}
+        marks = feedback.automatic_marks(work, {"tests": tests, "unanswered": blank})
+        assert marks.cells["task4"].most == 3 and marks.cells["task4"].waits is waits
+        result = {"tests": tests, "unanswered": blank, "why": [], "notes": [], "receipt": ""}
+        page = feedback.page("ann", "01_small", work, [], result, True)
+        assert ("a person marks this (3)" in page) is waits and page.count("<h3>task4</h3>") == 1
+    with Book(f"sqlite:///{tmp_path / 'gradebook.db'}", "01_small", work) as book:
+        assert book.book.find_grade_cell("task4", "exercises", "01_small").max_score == 3
+
+
 # ---------------------------------------------------------------------------- the class key
 
 
@@ -228,6 +265,12 @@ def test_the_class_key_changes_what_hidden_tests_draw(klass, tmp_path):
 
 
 # ---------------------------------------------------------------------------- where grading is refused
+
+
+def test_a_notebook_of_our_own_finds_out_whether_the_memory_is_enough():
+    zygote, _ = rehearsal._warm_process()
+    assert trial.why_not(zygote, Limits()) == ""
+    assert "600 MB of memory are too little" in trial.why_not(zygote, Limits(memory_mb=600))
 
 
 @pytest.mark.parametrize("what", ["solution", "submitted", "out"])

@@ -8,6 +8,7 @@ function. What it replies is a student's word and is treated so by the grader.
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import copy
 import functools
@@ -15,6 +16,7 @@ import importlib
 import io
 import json
 import os
+import pdb
 import pkgutil
 import random
 import shutil
@@ -31,7 +33,10 @@ from typing import Any
 import matplotlib_inline.backend_inline  # noqa: F401  (students' figures: loaded before the fork)
 import numpy as np
 import torch
+from IPython.core import debugger
 from IPython.core.interactiveshell import InteractiveShell
+from matplotlib import pyplot
+from matplotlib.backends import BackendFilter, backend_registry
 from traitlets.config import Config
 
 import flowlib
@@ -174,6 +179,10 @@ class _Shell(InteractiveShell):
     def enable_gui(self, gui=None):
         pass
 
+    def enable_matplotlib(self, gui=None):
+        """Whatever `%matplotlib` asks for, figures appear in the notebook."""
+        return super().enable_matplotlib("inline")
+
     def ask_exit(self):
         """`exit` ends a notebook's kernel; here it ends nothing."""
 
@@ -195,6 +204,7 @@ class Notebook:
         self.shell.displayhook.finish_displayhook = self._finish
         self.shell._showtraceback = self._traceback
         self.shell.enable_matplotlib("inline")
+        _nobody_is_there()
         self.objects: dict[int, Any] = {}
         self.outputs: list[dict] = []
         self.size = 0
@@ -281,10 +291,11 @@ class Notebook:
         try:
             values.pack(thing)
             return {"value": thing}
-        except values.NotAValue:
+        except values.NotAValue as error:
             key = len(self.objects)
             self.objects[key] = thing
-            return {"object": key, "type": type(thing).__name__}
+            why = str(error) if isinstance(error, values.TooLarge) else ""
+            return {"object": key, "type": type(thing).__name__, "why": why}
 
     def _interrupt(self, *_) -> None:
         if self.busy:  # an interrupt that comes too late must not hit the next request
@@ -330,6 +341,27 @@ class Notebook:
         if not isinstance(lines, list):
             lines = str(lines).split("\n")
         self._show({"output_type": "error", "ename": kind.__name__, "evalue": str(value), "traceback": lines})
+
+
+def _nobody_is_there() -> None:
+    """What asks for a screen, a debugger or somebody at the keyboard finds none, and the code goes on."""
+    switch = pyplot.switch_backend
+
+    def without_windows(backend: str) -> None:
+        # What a notebook on the student's own machine draws in a window is drawn as a picture here.
+        name = str(backend).lower()
+        if "inline" in name or name in backend_registry.list_builtin(BackendFilter.NON_INTERACTIVE):
+            switch(backend)
+
+    def nothing(*_, **__) -> None:
+        pass
+
+    def nobody(prompt: object = "") -> str:
+        raise EOFError("input() waits for somebody to type, and at grading nobody is there")
+
+    pyplot.switch_backend = without_windows
+    sys.breakpointhook = pdb.set_trace = debugger.set_trace = nothing
+    builtins.input = nobody
 
 
 def _become_two(connection: socket.socket) -> None:

@@ -74,6 +74,7 @@ class Box:
         self.lost: BoxLost | None = None
         self.stopped = False  # the last request was told to stop, by the grader's clock
         self.saw_nan = self.saw_object = ""  # in words, the last NaN and the last object that came back
+        self.for_nan: float | None = None  # what a test gets in place of NaN
         self.holder = sandbox.Holder(folder, limits) if isolate else None
         self.connection, there = socket.socketpair()
         request = {
@@ -147,7 +148,15 @@ class Box:
         Raises:
             BoxLost: the process died, or did not stop when told to.
         """
-        reply = self._ask("run", seconds, source=source)
+        try:
+            reply = self._ask("run", seconds, source=source)
+        except BoxLost:
+            raise
+        except (
+            Exception
+        ) as failed:  # not the cell but the notebook itself, for example on what it had to show
+            said = {"type": getattr(failed, "from_student", "Error"), "message": str(failed)}
+            return {"outputs": [], "error": said}
         error = reply.get("error") if isinstance(reply, dict) else None
         if not isinstance(reply, dict) or not (error is None or _is_error(error)):
             raise self._lose("tampering", "the process sent a reply that no notebook sends")
@@ -208,9 +217,10 @@ class Box:
         if kind == "value":
             if count := _count_nan(seen["value"]):
                 self.saw_nan = f"your code returned NaN ({count} of the numbers)"
-            return seen["value"]
+            return seen["value"] if self.for_nan is None else _without_nan(seen["value"], self.for_nan)
         if kind == "object" and isinstance(seen["object"], int):
-            self.saw_object = f"it gave a {str(seen.get('type'))[:100]} where a test needs values"
+            name, why = str(seen.get("type"))[:100], str(seen.get("why") or "")[:200]
+            self.saw_object = why or f"it gave a {name} where a test needs values"
             return ObjectProxy(self, [seen["object"]], seconds, str(seen.get("type")))
         if kind in ("function", "class") and path:
             return function_proxy(self, path, seconds, str(seen[kind]))
@@ -405,6 +415,21 @@ def _raised(error: dict) -> Exception:
 
 
 _ODD_ERRORS = {UnicodeDecodeError, UnicodeEncodeError, UnicodeTranslateError, ExceptionGroup, AssertionError}
+
+
+def _without_nan(value: Any, number: float) -> Any:
+    """A value with this number in place of each NaN."""
+    if not _count_nan(value):
+        return value
+    if isinstance(value, torch.Tensor):
+        return torch.where(torch.isnan(value), torch.full_like(value, number), value)
+    if isinstance(value, np.ndarray | np.generic):
+        return np.where(np.isnan(value), value.dtype.type(number), value)[()]
+    if isinstance(value, list | tuple):
+        return type(value)(_without_nan(item, number) for item in value)
+    if isinstance(value, dict):
+        return {key: _without_nan(item, number) for key, item in value.items()}
+    return number
 
 
 def _count_nan(value: Any) -> int:

@@ -1,8 +1,10 @@
-"""flowcourse grade, regrade, feedback, formgrader and check."""
+"""flowcourse grade, regrade, feedback, formgrader, erase and check."""
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +14,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flowlib.course.house import NOTEBOOK, RESULTS, CourseError, course_root, instructors_root, lesson_name
+from flowlib.course.house import (
+    NOTEBOOK,
+    RESULTS,
+    CourseError,
+    course_root,
+    instructors_root,
+    lesson_name,
+    lesson_names,
+    needs_linux,
+)
 
 app = typer.Typer()
 console = Console(highlight=False, soft_wrap=True)
@@ -22,7 +33,7 @@ Lesson = Annotated[str, typer.Argument(help="The lesson, as 3, 03 or 03_planar_f
 Submitted = Annotated[
     Path | None,
     typer.Option(
-        help="Folder <student>/<lesson>/exercises.ipynb, a zip of it, or an LMS's. Default: OUT/submitted."
+        help="The class, a folder or a zip: nbgrader's layout, or as an LMS gives it. Default: OUT/submitted."
     ),
 ]
 Out = Annotated[
@@ -103,9 +114,6 @@ def regrade(
     class_key: ClassKey = None,
 ):
     """Grade everything again; say who changed, by how much and why."""
-    from flowlib.course.grading import journal
-    from flowlib.course.grading.run import changes
-
     plan = make_plan(
         lesson,
         submitted,
@@ -124,7 +132,11 @@ def regrade(
         raise CourseError(
             f"{plan.assignment} has not been graded in {plan.out}. Run: flowcourse grade {lesson}"
         )
-    before = {entry["student"]: entry for entry in journal.read(plan.journal)}
+    from flowlib.course.grading import journal
+    from flowlib.course.grading.run import changes
+
+    with _in_words():
+        before = {entry["student"]: entry for entry in journal.read(plan.journal)}
     run = grade_with_progress(plan, again=True)
     show(run)
     found = changes(before, run.entries)
@@ -136,11 +148,13 @@ def regrade(
 @app.command()
 def feedback(lesson: Lesson = "01", out: Out = None, db: Database = None):
     """Bring feedback pages, tables and report up to the marks that a person gave in formgrader."""
+    plan = _plan(lesson, out=out, db=db)
     from flowlib.course.grading import report
     from flowlib.course.grading.run import look
 
-    run = look(_plan(lesson, out=out, db=db))
-    changed = report.write(run)
+    with _in_words():
+        run = look(plan)
+        changed = report.write(run)
     console.print(f"{changed} of {len(run.entries)} feedback pages changed.")
     waiting = [student for student, marks in run.marks.items() if student in run.entries and marks.waiting]
     if waiting:
@@ -169,6 +183,41 @@ def formgrader(
         lab.formgrader(
             course_root(), plan.assignment, plan.out, plan.url, port=port, browser=browser, say=console.print
         )
+    )
+
+
+@app.command()
+def erase(
+    student: Annotated[str, typer.Argument(help="The student's name as it stands in grades.csv.")],
+    out: Out = None,
+    db: Database = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+):
+    """Forget one student: results, marks, comments and files of all lessons. It cannot be undone."""
+    needs_linux(mac=True)
+    root = instructors_root()
+    out = out or root / RESULTS
+    if not yes:
+        typer.confirm(f"Erase all that {out} holds of {student}?", abort=True)
+    from flowlib.course.grading import erase as work
+    from flowlib.course.grading import report
+    from flowlib.course.grading.run import look
+
+    lessons = [path.stem for path in sorted((out / "journal").glob("*.jsonl"))]
+    plans = [_plan(name, out=out, db=db) for name in lessons if name in lesson_names(root)]
+    if not plans:
+        raise CourseError(f"Nothing has been graded in {out}.")
+    with _in_words():
+        gone = work.erase(out, plans[0].url, student)
+        for plan in plans:  # also if nothing was left: an earlier try may have been interrupted before this
+            report.write(look(plan))
+    if not gone:
+        raise CourseError(f"{out} holds nothing of {student!r}. Names stand in {out / 'grades.csv'}.")
+    console.print(
+        f"Erased {student}: {gone.results} results, {len(gone.folders)} folders"
+        f"{', marks and comments' if gone.marks else ''}. Tables and reports are written anew. What was "
+        "handed in elsewhere, such as the zip file of an LMS, is not touched.",
+        markup=False,
     )
 
 
@@ -235,6 +284,7 @@ def make_plan(
     class_key,
 ):
     """The plan that the options of a command describe."""
+    needs_linux()
     from flowlib.course.grading.sandbox import Limits
 
     return _plan(
@@ -255,8 +305,9 @@ def _plan(lesson: str, *, submitted: Path | None = None, out: Path | None = None
     """A plan with the folders that hold where no option names another.
 
     Raises:
-        CourseError: this is the students' edition.
+        CourseError: this is the students' edition, or a system on which results cannot be read.
     """
+    needs_linux(mac=True)
     from flowlib.course.grading.run import Plan
 
     root = instructors_root()
@@ -274,7 +325,6 @@ def grade_with_progress(plan, again: bool = False):
     """
     from flowlib.course.grading import report
     from flowlib.course.grading.run import grade as work
-    from flowlib.course.grading.sandbox import NoSandbox
 
     if not plan.isolate:
         console.print("[red]Warning:[/] without a sandbox students' code runs with your rights.")
@@ -290,21 +340,35 @@ def grade_with_progress(plan, again: bool = False):
             progress.update(bar, total=total, completed=done, rate=f"{rate:.0f} students/min")
 
         try:
-            run = work(plan, step, again)
-        except NoSandbox as error:
-            raise CourseError(str(error)) from error
-        except OSError as error:
-            why = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
-            raise CourseError(
-                f"{why}. What is graded is kept; mend this and run the same command again."
-            ) from error
+            with _in_words():
+                run = work(plan, step, again)
+                report.write(run)
         except KeyboardInterrupt:
             console.print(
                 f"Stopped. What is graded is kept in {plan.out}; the same command goes on from there."
             )
             raise
-    report.write(run)
     return run
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    """What this machine refuses, in one sentence.
+
+    Raises:
+        CourseError: no sandbox works here, or a file or a disk cannot be read or written.
+    """
+    from flowlib.course.grading.sandbox import NoSandbox
+
+    try:
+        yield
+    except NoSandbox as error:
+        raise CourseError(str(error)) from error
+    except OSError as error:
+        why = f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}"
+        raise CourseError(
+            f"{why}. What is graded is kept; mend this and run the same command again."
+        ) from error
 
 
 def show(run) -> None:
@@ -345,9 +409,27 @@ def show(run) -> None:
         console.print(f"{len(people)} {'needs' if len(people) == 1 else 'need'} a person:")
         for student, why in list(people.items())[:MAX_ROWS]:
             console.print(f"  {student}: {'; '.join(why)}", markup=False)
+    _show_arrival(run)
+    if run.odd:
+        lines = "1 line" if run.odd == 1 else f"{run.odd} lines"
+        console.print(f"{lines} of {run.plan.journal} held no result and counted as not written.")
     if run.without_walls:
         console.print("[red]Warning:[/] graded without a sandbox.")
     console.print(_where(run))
+
+
+def _show_arrival(run) -> None:
+    """What has to be said about the files of the class: their layout, changed names, what was passed over."""
+    came = run.arrived
+    if came is None:
+        return
+    console.print(f"The class came in the layout of {came.layout}.", markup=False)
+    for old, new in came.renamed[:MAX_ROWS]:
+        console.print(f"  the name {old!r} was written as {new!r}", markup=False)
+    if came.passed_over:
+        shown = ", ".join(repr(path) for path in came.passed_over[:MAX_ROWS])
+        more = " ..." if len(came.passed_over) > MAX_ROWS else ""
+        console.print(f"Passed over, for they hold no work on this lesson: {shown}{more}", markup=False)
 
 
 def _where(run) -> str:

@@ -196,7 +196,7 @@ def page(
     marks = automatic_marks(exercise, result)
     tests = result["tests"]
     parts = [_slot("summary", _summary(exercise, entry, marks))]
-    due = [task.grade_id for task in (*exercise.tasks, *exercise.written)]
+    due = _names(exercise)
     for index, cell in enumerate(cells):
         parts.append(_cell(cell))
         grade_id = cell["grade_id"]
@@ -217,8 +217,8 @@ def with_marks(old: str, exercise: Exercise, entry: dict, marks: Marks) -> str:
         entry: the student's line in the journal.
     """
     new = _fill(old, "summary", _summary(exercise, entry, marks))
-    for task in (*exercise.tasks, *exercise.written):
-        new = _fill(new, f"mark {task.grade_id}", _mark(exercise, task.grade_id, marks))
+    for name in _names(exercise):
+        new = _fill(new, f"mark {name}", _mark(exercise, name, marks))
     return new
 
 
@@ -260,8 +260,7 @@ def _summary(exercise: Exercise, entry: dict, marks: Marks) -> str:
     parts = [
         f"<h1>{html.escape(entry['assignment'])}</h1>",
         f"<p>{html.escape(entry['student'])}: {_total(marks)}</p>",
-        f"<table>{''.join(_row(exercise, task.grade_id, marks) for task in exercise.tasks)}",
-        f"{''.join(_row(exercise, written.grade_id, marks) for written in exercise.written)}</table>",
+        f"<table>{''.join(_row(exercise, name, marks) for name in _names(exercise))}</table>",
     ]
     if not entry["isolated"]:
         parts.append(
@@ -294,9 +293,14 @@ def _row(exercise: Exercise, grade_id: str, marks: Marks) -> str:
 
 
 def _graded_by(exercise: Exercise, grade_id: str) -> list[str]:
-    """The cells that hold the points of a task: its tests, or itself if it is a written one."""
+    """The cells that hold the points of a task: its tests, and itself if a person marks it."""
     tests = [test.grade_id for task in exercise.tasks if task.grade_id == grade_id for test in task.tests]
-    return tests or [grade_id]
+    return tests + [written.grade_id for written in exercise.written if written.grade_id == grade_id]
+
+
+def _names(exercise: Exercise) -> list[str]:
+    """The tasks, each once: one may have tests and points of a person."""
+    return list(dict.fromkeys(task.grade_id for task in (*exercise.tasks, *exercise.written)))
 
 
 def _verdict(exercise: Exercise, grade_id: str, tests: dict[str, dict], marks: Marks) -> list[str]:

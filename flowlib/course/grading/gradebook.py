@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from nbformat import from_dict
-from nbgrader.api import Grade, Gradebook, InvalidEntry, SubmittedAssignment
+from nbgrader.api import Grade, Gradebook, InvalidEntry, MissingEntry, SubmittedAssignment
 from nbgrader.utils import compute_checksum
-from sqlalchemy.exc import SAWarning
+from sqlalchemy import text as sql
+from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
 from flowlib.course.exercise import Exercise, text
 from flowlib.course.grading import private
@@ -23,14 +26,20 @@ from flowlib.course.house import CourseError
 NOTEBOOK = "exercises"
 
 
+class BookLost(CourseError):
+    """The gradebook cannot be read or written; what is graded stands in the journal."""
+
+
 class Book:
-    """nbgrader's gradebook, open for one assignment.
+    """nbgrader's gradebook, open for one assignment, or only to erase from it.
 
     Args:
         url: SQLAlchemy's address of the database, e.g. sqlite:///gradebook.db.
     """
 
-    def __init__(self, url: str, assignment: str, exercise: Exercise, course: str = "flows"):
+    def __init__(
+        self, url: str, assignment: str = "", exercise: Exercise | None = None, course: str = "flows"
+    ):
         self.assignment = assignment
         # nbgrader starts alembic by name, which lies beside this Python.
         os.environ["PATH"] = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"
@@ -39,15 +48,33 @@ class Book:
         try:
             self.book = Gradebook(url, course_id=course)
         except Exception as error:
-            first = str(error).split("\n")[0]
-            raise CourseError(f"The gradebook {_without_password(url)} cannot be opened: {first}") from error
-        self._prepare(exercise)
+            raise CourseError(
+                f"The gradebook {_without_password(url)} cannot be opened: {_said(error)}"
+            ) from error
+        self.url = _without_password(url)
+        if exercise:
+            with self._in_words():
+                self._prepare(exercise)
 
     def __enter__(self) -> Book:
         return self
 
     def __exit__(self, *_) -> None:
-        self.book.close()
+        with self._in_words():
+            self.book.close()
+
+    @contextlib.contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """Whatever the database cannot do becomes one sentence."""
+        try:
+            yield
+        except (SQLAlchemyError, InvalidEntry) as error:
+            with contextlib.suppress(SQLAlchemyError):
+                self.book.db.rollback()
+            raise BookLost(
+                f"The gradebook {self.url} cannot be used: {_said(error)}. What is graded is kept in the "
+                "journal; mend this and run the same command again."
+            ) from error
 
     def _prepare(self, exercise: Exercise) -> None:
         """Record the assignment's cells, as nbgrader's generate_assignment does."""
@@ -89,6 +116,10 @@ class Book:
         Points that a person gave are kept; if the automatic ones have changed, the person is asked
         to look again, as nbgrader does.
         """
+        with self._in_words():
+            self._record(entry)
+
+    def _record(self, entry: dict) -> None:
         book, name, student = self.book, self.assignment, entry["student"]
         with warnings.catch_warnings():  # nbgrader 0.9.6 with SQLAlchemy 2.1: its own order of adding rows
             warnings.simplefilter("ignore", SAWarning)
@@ -125,18 +156,20 @@ class Book:
 
     def scores(self, automatic: bool = False) -> dict[str, dict[str, float | None]]:
         """What each student has now by grade_id: automatic and manual points together, or the automatic."""
-        return {
-            submission.student_id: {
-                grade.name: grade.auto_score if automatic else grade.score
-                for notebook in submission.notebooks
-                for grade in notebook.grades
+        with self._in_words():
+            return {
+                submission.student_id: {
+                    grade.name: grade.auto_score if automatic else grade.score
+                    for notebook in submission.notebooks
+                    for grade in notebook.grades
+                }
+                for submission in self._submissions()
             }
-            for submission in self._submissions()
-        }
 
     def marks(self) -> dict[str, Marks]:
         """Every student's marks of this assignment, with what a person gave and said."""
-        return {submission.student_id: _marks(submission) for submission in self._submissions()}
+        with self._in_words():
+            return {submission.student_id: _marks(submission) for submission in self._submissions()}
 
     def rows(self, every: bool = False) -> list[dict]:
         """One row for each submission in the columns of nbgrader's own export.
@@ -144,31 +177,43 @@ class Book:
         Args:
             every: the submissions to all assignments that the gradebook holds, not to this one alone.
         """
-        rows = []
-        names = [assignment.name for assignment in self.book.assignments] if every else [self.assignment]
-        for submission in [one for name in names for one in self._submissions(name)]:
-            student = submission.student
-            rows.append(
-                {
-                    "assignment": submission.assignment.name,
-                    "duedate": submission.assignment.duedate or "",
-                    "timestamp": submission.timestamp or "",
-                    "student_id": student.id,
-                    "last_name": student.last_name or "",
-                    "first_name": student.first_name or "",
-                    "email": student.email or "",
-                    "raw_score": submission.score,
-                    "late_submission_penalty": submission.late_submission_penalty,
-                    "score": max(0.0, submission.score - submission.late_submission_penalty),
-                    "max_score": submission.max_score,
-                    "needs_manual_grade": submission.needs_manual_grade,
-                }
-            )
+        with self._in_words():
+            names = [assignment.name for assignment in self.book.assignments] if every else [self.assignment]
+            rows = [_row(submission) for name in names for submission in self._submissions(name)]
         return sorted(rows, key=lambda row: (row["assignment"], row["student_id"]))
+
+    def erase(self, student: str) -> bool:
+        """Remove a student with all marks and comments of every assignment; False if there is no such one."""
+        with self._in_words():
+            try:
+                self.book.remove_student(student)
+            except MissingEntry:
+                return False
+            if self.book.db.get_bind().dialect.name == "sqlite":
+                self.book.db.execute(sql("VACUUM"))  # what is deleted stays in the file until then
+            return True
 
     def _submissions(self, assignment: str | None = None) -> list[SubmittedAssignment]:
         self.book.db.expire_all()
         return self.book.assignment_submissions(assignment or self.assignment)
+
+
+def _row(submission: SubmittedAssignment) -> dict:
+    student = submission.student
+    return {
+        "assignment": submission.assignment.name,
+        "duedate": submission.assignment.duedate or "",
+        "timestamp": submission.timestamp or "",
+        "student_id": student.id,
+        "last_name": student.last_name or "",
+        "first_name": student.first_name or "",
+        "email": student.email or "",
+        "raw_score": submission.score,
+        "late_submission_penalty": submission.late_submission_penalty,
+        "score": max(0.0, submission.score - submission.late_submission_penalty),
+        "max_score": submission.max_score,
+        "needs_manual_grade": submission.needs_manual_grade,
+    }
 
 
 def _marks(submission: SubmittedAssignment) -> Marks:
@@ -189,6 +234,11 @@ _KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 def _when(stamp: float | None) -> datetime | None:
     return None if stamp is None else datetime.fromtimestamp(int(stamp), UTC).replace(tzinfo=None)
+
+
+def _said(error: Exception) -> str:
+    """A database's own words, in one line."""
+    return str(getattr(error, "orig", None) or error).strip().split("\n")[0]
 
 
 def _without_password(url: str) -> str:

@@ -20,6 +20,8 @@ from flowlib.course.exercise import Exercise
 from flowlib.course.grading import private
 from flowlib.course.house import CourseError
 
+OUTCOMES = ("graded", "failed", "flagged")
+
 
 class Journal:
     """An append-only file of results."""
@@ -34,8 +36,12 @@ class Journal:
             raise CourseError(
                 f"Another run is grading into {path.parents[1]}: wait for it, or use --out."
             ) from None
+        if not os.path.samestat(os.fstat(self._file.fileno()), os.stat(path)):  # replaced by `erase` just now
+            self._file.close()
+            raise CourseError(f"{path} was being changed; run the same command again.")
         self._mend()
         self.entries = read(path)
+        self.odd = path.read_bytes().count(b"\n") - len(self.entries)  # lines that are no entries
 
     def latest(self) -> dict[str, dict]:
         """The last entry of each student."""
@@ -48,6 +54,15 @@ class Journal:
         os.fsync(self._file.fileno())
         self.entries.append(entry)
 
+    def erase(self, student: str) -> int:
+        """Forget a student; how many entries that were. Lines that are no entries go too."""
+        kept = [entry for entry in self.entries if entry["student"] != student]
+        erased = len(self.entries) - len(kept)
+        if erased or self.odd:
+            private.write(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
+            self.entries = kept
+        return erased
+
     def close(self) -> None:
         self._file.close()
 
@@ -57,15 +72,30 @@ class Journal:
 
 
 def read(path: Path) -> list[dict]:
-    """The whole entries of a journal; a broken line counts as not written."""
-    entries = []
-    if path.exists():
-        for line in path.read_bytes().split(b"\n")[:-1]:
-            try:
-                entries.append(json.loads(line))
-            except ValueError:
-                continue
-    return entries
+    """The whole entries of a journal; a line that is none counts as not written."""
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return [entry for line in lines if (entry := _entry(line)) is not None]
+
+
+def _entry(line: bytes) -> dict | None:
+    """What a line holds, if it holds all that an entry must."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    whole = _has(entry, _ENTRY) and all(_has(test, _TEST) for test in entry["tests"].values())
+    return entry if whole and entry["outcome"] in OUTCOMES else None
+
+
+def _has(thing: object, parts: dict[str, type | tuple]) -> bool:
+    return isinstance(thing, dict) and all(isinstance(thing.get(name), kind) for name, kind in parts.items())
+
+
+_NUMBER = (int, float)
+_ENTRY = {"student": str, "assignment": str, "fingerprint": str, "tests_hash": str, "isolated": bool}
+_ENTRY |= {"outcome": str, "why": list, "notes": list, "tests": dict, "receipt": str, "seconds": _NUMBER}
+_ENTRY |= {"sources": dict, "unanswered": list, "comments": dict, "submitted": (int, float, type(None))}
+_TEST = {"status": str, "score": _NUMBER, "points": _NUMBER, "message": str}
 
 
 def test_hash(exercise: Exercise) -> str:

@@ -8,21 +8,23 @@ it. Tasks are independent, so nothing of the reference answers ever runs.
 
 from __future__ import annotations
 
+import os
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from flowlib.course.exercise import HIDDEN, Exercise, Task, TestCell, given_code, public
-from flowlib.course.grading import preflight, similarity, trusted
+from flowlib.course.exercise import HIDDEN, Exercise, Task, TestCell, given_code
+from flowlib.course.grading import preflight, scratch, similarity, trusted, written
 from flowlib.course.grading.bridge import Box, BoxLost
 from flowlib.course.grading.preflight import Cell, Submission
 from flowlib.course.grading.sandbox import Limits
 from flowlib.course.grading.trusted import Outcome
 
-WRITE_HERE = "*Write your answer here.*"  # what released notebooks say in a written task
+MAX_SHOWN = 8 * 2**20  # characters of all outputs of a submission
+TOO_MUCH = "[What this cell showed is left out: the outputs of this notebook are too large.]\n"
 NOT_SHOWN = "[What this cell showed is left out, because a hidden test had run before it.]\n"
 GRADED, FAILED, FLAGGED = "graded", "failed", "flagged"
 
@@ -73,9 +75,9 @@ def judge(
                 verdict.tests[test.grade_id] = outcome.as_dict()
         return verdict
     clock = Clock(limits, start + limits.total_seconds)
-    with tempfile.TemporaryDirectory(prefix="flowcourse-") as place:
-        folder = Path(place) / "submission"
-        _lay_out(collected, folder)
+    with scratch.folder() as place:
+        folder = place / "submission"
+        submission.notes += _lay_out(collected, folder)
 
         def new_box() -> Box:
             return Box(zygote, folder, limits, worker, seed, isolate, clock.end)
@@ -84,7 +86,7 @@ def judge(
     verdict.tests = {grade_id: outcome.as_dict() for grade_id, outcome in outcomes.items()}
     verdict.cells, verdict.sources = first.shown, submission.sources(exercise)
     verdict.notes = submission.notes
-    verdict.unanswered = _unanswered(submission, exercise)
+    verdict.unanswered = written.unanswered(submission.cells, exercise)
     verdict.why = list(submission.flags)
     if any(o.status == trusted.TAMPERING for o in outcomes.values()) or first.tampering:
         verdict.why.append("its process sent replies that no notebook sends")
@@ -96,25 +98,20 @@ def judge(
     return verdict
 
 
-def _unanswered(submission: Submission, exercise: Exercise) -> list[str]:
-    """Written tasks whose cell is missing or still says what it said when released."""
-    given = {cell.grade_id: cell.source for cell in submission.cells if cell.role == "written"}
-    blank = []
-    for written in exercise.written:
-        answer = " ".join(given.get(written.grade_id, "").replace(WRITE_HERE, "").split())
-        if answer in ("", " ".join(public(written.source).replace(WRITE_HERE, "").split())):
-            blank.append(written.grade_id)
-    return blank
-
-
-def _lay_out(collected: preflight.Collected, folder: Path) -> None:
-    """Write the submitted files where the box can read them."""
-    folder.parent.chmod(0o755)
+def _lay_out(collected: preflight.Collected, folder: Path) -> list[str]:
+    """Write the submitted files where the box can read them; what could not be written, in words."""
     folder.mkdir(mode=0o755)
+    notes = []
     for name, content in collected.files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        path = Path(os.path.normpath(folder / name))
+        try:
+            if not path.is_relative_to(folder):
+                raise ValueError("it leads out of the folder")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        except (OSError, ValueError):  # of a zip: a name too long, or one that is a file and a folder too
+            notes.append(f"{name[:100]!r} could not be laid beside the notebook: its name is of no use here")
+    return notes
 
 
 # ---------------------------------------------------------------------------- attempts
@@ -190,6 +187,7 @@ class Attempt:
         self.outcomes: dict[str, Outcome] = {}  # of the tests that this attempt reached
         self.not_reached: dict[str, Outcome] = {}
         self.shown: list[dict] = []
+        self.room = MAX_SHOWN
         self.fatal: set[int] = set()  # cells that ended the process, or that the clock had to stop
         self.tampering = False
         self.errors: dict[str, str] = {}  # why the cell of a task did not run to its end
@@ -218,7 +216,10 @@ class Attempt:
         if cell.kind == "code" and step not in self.left_out and cell.source.strip():
             error, outputs = self._execute(cell, step)
         if outputs and self._private(step):
-            outputs = [{"output_type": "stream", "name": "stdout", "text": NOT_SHOWN}]
+            outputs = _only(NOT_SHOWN)
+        self.room -= _size(outputs)
+        if self.room < 0:
+            outputs = _only(TOO_MUCH)
         self.shown.append(
             {
                 "kind": cell.kind,
@@ -274,3 +275,17 @@ class Attempt:
                 why = f"the cell of {task.grade_id} did not run to its end: {self.errors[task.grade_id]}"
                 outcome.message = why if outcome.undefined else f"{why}. Then: {outcome.message}"
         self.outcomes[test.grade_id] = outcome
+
+
+def _only(words: str) -> list[dict]:
+    """Outputs that say this and nothing else."""
+    return [{"output_type": "stream", "name": "stdout", "text": words}]
+
+
+def _size(value: Any) -> int:
+    """How many characters there are in what a cell showed."""
+    if isinstance(value, dict):
+        return sum(map(_size, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(_size, value))
+    return len(value) if isinstance(value, str | bytes) else 1

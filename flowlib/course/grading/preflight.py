@@ -6,6 +6,7 @@ among them and puts its cells where the release has them. Neither runs any of it
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from flowlib.course.exercise import Exercise, defined_names, text
+from flowlib.course.grading import written
 from flowlib.course.house import NOTEBOOK
 
 MAX_FILES = 200
@@ -24,7 +26,9 @@ MAX_FILE_BYTES = 64 * 2**20
 MAX_TOTAL_BYTES = 128 * 2**20
 MAX_CELLS = 1000
 MAX_SOURCE = 200_000  # characters of one cell
-_IGNORED = {".ipynb_checkpoints", "__pycache__", ".DS_Store", "__MACOSX", "timestamp.txt", ".git"}
+MAX_SOURCES = 2_000_000  # of all cells together
+IGNORED = {".ipynb_checkpoints", "__pycache__", ".DS_Store", "__MACOSX", "timestamp.txt", ".git"}
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 class Unreadable(Exception):
@@ -95,9 +99,11 @@ def collect(folder: str | Path) -> Collected:
     """Read a submission's regular files. Links, devices and the like are left out and reported."""
     collected = Collected()
     try:
-        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except OSError:
-        collected.flags.append("the submission is a link or no folder: it was not read")
+        top = os.open(folder, _FOLDER)
+    except OSError as error:
+        odd = error.errno in (errno.ELOOP, errno.ENOTDIR)
+        why = "is a link or no folder" if odd else f"could not be opened ({error.strerror})"
+        collected.flags.append(f"the submission {why}: it was not read")
         return collected
     try:
         _walk(top, PurePosixPath(), collected, 0)
@@ -106,47 +112,89 @@ def collect(folder: str | Path) -> Collected:
     return collected
 
 
+def collect_files(root: Path, files: dict[str, str], collected: Collected) -> None:
+    """Read single files below a folder, and follow no link on the way to them.
+
+    Args:
+        files: for each name in the submission the path below `root`.
+    """
+    for name, path in files.items():
+        if len(collected.files) >= MAX_FILES:
+            say_too_many(collected)
+            return
+        *folders, last = PurePosixPath(path).parts
+        opened = [os.open(root, os.O_RDONLY | os.O_DIRECTORY)]
+        try:
+            for folder in folders:
+                opened.append(os.open(folder, _FOLDER, dir_fd=opened[-1]))
+            if path.endswith("/"):  # an empty folder, or one that nobody may look into
+                opened.append(os.open(last, _FOLDER, dir_fd=opened[-1]))
+            else:
+                _take(opened[-1], last, name, collected)
+        except OSError as error:
+            collected.flags.append(f"{_shown(path)} could not be read ({error.strerror})")
+        finally:
+            for folder in opened:
+                os.close(folder)
+
+
 def collect_file(path: str | Path) -> Collected:
     """A submission of one notebook file, for a student's own check."""
     return Collected(files={NOTEBOOK: Path(path).read_bytes()})
 
 
 def _walk(folder: int, where: PurePosixPath, collected: Collected, depth: int) -> None:
-    for name in sorted(os.listdir(folder)):
-        path = str(where / name)
-        if name in _IGNORED:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        collected.flags.append(f"the folder {_shown(str(where))} could not be read ({error.strerror})")
+        return
+    for name in names:
+        if name in IGNORED:
             continue
         if len(collected.files) >= MAX_FILES:
-            if not any("files; the rest" in note for note in collected.flags):
-                collected.flags.append(f"more than {MAX_FILES} files; the rest was not read")
+            say_too_many(collected)
             return
-        mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
-        if stat.S_ISDIR(mode) and depth < MAX_DEPTH:
-            # O_NOFOLLOW again at each step: what was a folder a moment ago may be a link now.
-            inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
-            try:
-                _walk(inner, where / name, collected, depth + 1)
-            finally:
-                os.close(inner)
-        elif stat.S_ISREG(mode):
-            _read(folder, name, path, collected)
-        else:
-            what = (
-                "link"
-                if stat.S_ISLNK(mode)
-                else "folder nested too deep"
-                if stat.S_ISDIR(mode)
-                else "special file"
-            )
-            collected.flags.append(f"{_shown(path)} is a {what}: it was not read")
+        try:
+            _enter(folder, name, where, collected, depth)
+        except OSError as error:  # it vanished, or nobody may read it
+            collected.flags.append(f"{_shown(str(where / name))} could not be read ({error.strerror})")
+
+
+def _enter(folder: int, name: str, where: PurePosixPath, collected: Collected, depth: int) -> None:
+    mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+    if stat.S_ISDIR(mode) and depth < MAX_DEPTH:
+        # O_NOFOLLOW again at each step: what was a folder a moment ago may be a link now.
+        inner = os.open(name, _FOLDER, dir_fd=folder)
+        try:
+            _walk(inner, where / name, collected, depth + 1)
+        finally:
+            os.close(inner)
+    elif stat.S_ISDIR(mode):
+        collected.flags.append(f"{_shown(str(where / name))} is a folder nested too deep: it was not read")
+    else:
+        _take(folder, name, str(where / name), collected)
+
+
+def _take(folder: int, name: str, path: str, collected: Collected) -> None:
+    """Read what is a file; say of anything else what it is."""
+    mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+    if stat.S_ISREG(mode):
+        _read(folder, name, path, collected)
+    else:
+        what = "link" if stat.S_ISLNK(mode) else "special file"
+        collected.flags.append(f"{_shown(path)} is a {what}: it was not read")
+
+
+def say_too_many(collected: Collected) -> None:
+    """Flag, once, a submission of more files than are read."""
+    words = f"more than {MAX_FILES} files; the rest was not read"
+    if words not in collected.flags:
+        collected.flags.append(words)
 
 
 def _read(folder: int, name: str, path: str, collected: Collected) -> None:
-    try:
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
-    except OSError as error:
-        collected.notes.append(f"{_shown(path)} could not be read: {error.strerror}")
-        return
+    fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
     with os.fdopen(fd, "rb") as file:
         status = os.fstat(fd)
         room = MAX_TOTAL_BYTES - sum(map(len, collected.files.values()))
@@ -182,7 +230,8 @@ def repair(collected: Collected, exercise: Exercise) -> Submission:
         for name, content in collected.files.items()
         if name.endswith((".py", ".pyc", ".so", ".zip"))
     }
-    return Submission(arrange(_cells(raw, exercise, notes), exercise, notes), notes, flags, modules)
+    cells = arrange(_cells(raw, exercise, notes, flags), exercise, notes)
+    return Submission(cells, notes, flags, modules)
 
 
 def arrange(cells: list[Cell], exercise: Exercise, notes: list[str]) -> list[Cell]:
@@ -219,7 +268,7 @@ def _choose(collected: Collected, exercise: Exercise, notes: list[str], flags: l
 
     def fit(name: str) -> tuple[int, str]:
         try:
-            cells = _cells(parse(collected.files[name], []), exercise, [])
+            cells = _cells(parse(collected.files[name], []), exercise, [], [])
         except Unreadable:
             return -1, name
         return len({cell.grade_id for cell in cells if cell.role == "task"}), name
@@ -298,14 +347,19 @@ def _upgrade(notebook: dict) -> dict:
         raise Unreadable("the notebook says format 3 but does not follow it") from None
 
 
-def _cells(notebook: dict, exercise: Exercise, notes: list[str]) -> list[Cell]:
+def _cells(notebook: dict, exercise: Exercise, notes: list[str], flags: list[str]) -> list[Cell]:
     released = {cell.grade_id: cell for cell in _released(exercise)}
     cells: list[Cell] = []
+    room = MAX_SOURCES
     for raw in notebook["cells"]:
         cell = _clean(raw, released, notes)
-        if cell is not None:
+        if cell is not None and len(cell.source) > room:
+            notes.append(f"cells beyond {MAX_SOURCES:,} characters were left out")
+        elif cell is not None:
             cells.append(cell)
+            room -= len(cell.source)
     _find_unmarked(cells, exercise, notes)
+    written.find(cells, exercise, notes, flags)
     _report(cells, exercise, notes)
     return cells
 
@@ -364,9 +418,6 @@ def _find_unmarked(cells: list[Cell], exercise: Exercise, notes: list[str]) -> N
                 cell.role, cell.grade_id = "task", task.grade_id
                 notes.append(f"{task.grade_id} had lost its mark; its cell was found by what it defines")
                 break
-    for written in exercise.written:
-        if not any(cell.grade_id == written.grade_id for cell in cells):
-            notes.append(f"the written answer {written.grade_id} is missing")
 
 
 def _report(cells: list[Cell], exercise: Exercise, notes: list[str]) -> None:

@@ -8,18 +8,18 @@ above a task runs once; every answer to it then goes on from a fork of that proc
 from __future__ import annotations
 
 import atexit
+import contextlib
 import copy
 import functools
 import hashlib
 import json
 import socket
-import tempfile
 import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from flowlib.course.exercise import Exercise, Result, Task
-from flowlib.course.grading import judge, preflight, workers
+from flowlib.course.grading import judge, preflight, scratch, workers
 from flowlib.course.grading.bridge import Box
 from flowlib.course.grading.preflight import Submission
 from flowlib.course.grading.sandbox import Limits
@@ -121,8 +121,8 @@ def _warm_process() -> tuple[socket.socket, Path]:
     """The warm process of this one's rehearsals, and an empty folder of submitted files."""
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = workers.launch("box", [there])
-    place = tempfile.TemporaryDirectory(prefix="flowcourse-")
-    folder = Path(place.name) / "submission"
+    kept = contextlib.ExitStack()
+    folder = kept.enter_context(scratch.folder()) / "submission"
     folder.mkdir()
 
     def end() -> None:
@@ -130,7 +130,7 @@ def _warm_process() -> tuple[socket.socket, Path]:
         for box in _kept.values():
             box.close()
         process.wait()
-        place.cleanup()
+        kept.close()
 
     atexit.register(end)
     return here, folder

@@ -9,6 +9,7 @@ import base64
 import csv
 import html
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -92,14 +93,20 @@ def _table(path: Path, rows: list[dict]) -> None:
     private.write(path, text.getvalue())
 
 
+# A sign alone makes no formula: -anna and +49 170 stay as they are. What computes, calls or refers does.
+_FORMULA = re.compile(r"[=\t\r]|[+\-@](?:[A-Za-z]{1,3}\d|.*[-+*/^&<>=()!|:;%\"{}\[\]\\$])", re.DOTALL)
+
+
 def _cell(value) -> str:
     """A cell that no spreadsheet takes for a formula: names of students are strangers' words too."""
     words = str(value)
-    return "'" + words if words[:1] in ("=", "+", "-", "@", "\t", "\r") else words
+    return "'" + words if _FORMULA.match(words) else words
 
 
 def page(run: Run) -> str:
     """The report as one page."""
+    if not run.entries:
+        return feedback.document(f"Report: {run.plan.assignment}", "<p>There are no submissions.</p>")
     tasks = run.exercise.tasks
     totals = [sum(o["score"] for o in entry["tests"].values()) for entry in run.entries.values()]
     most = sum(task.points for task in tasks)
@@ -134,13 +141,24 @@ def page(run: Run) -> str:
         _html_table(("student", "why"), [(s, "; ".join(why)) for s, why in run.needs_person.items()]),
         "<h2>Alike</h2>",
         "<p>Similar code is a reason to look, not a proof. The given code is not counted.</p>",
-        _html_table(("one", "other", "shared"), [(a, b, f"{100 * s:.0f} %") for a, b, s in run.pairs]),
+        _html_table(("one", "other", "shared"), [(p.one, p.other, _shares(p)) for p in run.pairs]),
+        *_not_compared(run),
         "<h2>Repaired</h2>",
         _html_table(
             ("student", "what"), [(s, "; ".join(e["notes"])) for s, e in run.entries.items() if e["notes"]]
         ),
     ]
     return feedback.document(f"Report: {run.plan.assignment}", "\n".join(parts))
+
+
+def _shares(pair: similarity.Pair) -> str:
+    """In which tasks two students are alike, and how much."""
+    return ", ".join(f"{task} {100 * share:.0f} %" for task, share in pair.tasks.items())
+
+
+def _not_compared(run: Run) -> list[str]:
+    long = similarity.too_long({student: entry["sources"] for student, entry in run.entries.items()})
+    return [f"<p>Too long to be compared: {html.escape(', '.join(long))}.</p>"] if long else []
 
 
 def _distribution(totals: Sequence[float], most: float):

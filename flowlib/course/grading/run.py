@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import math
 import os
 import re
 import secrets
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -16,11 +18,13 @@ from typing import Any
 from flowlib.course import exercise as exercises
 from flowlib.course.exercise import Exercise
 from flowlib.course.grading import classes, journal, private, sandbox, workers
-from flowlib.course.grading.gradebook import Book
+from flowlib.course.grading.gradebook import Book, BookLost
 from flowlib.course.grading.marks import Marks
 from flowlib.course.grading.preflight import Collected
 from flowlib.course.grading.trusted import NOT_GRADED, PASSED
-from flowlib.course.house import NOTEBOOK, CourseError
+from flowlib.course.house import NOTEBOOK, CourseError, needs_linux
+
+MOST_TRIES = 2  # runs that try a submission which the grader itself failed on
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Plan:
     Args:
         solution: the instructor's notebook, solutions/<lesson>/exercises.ipynb.
         assignment: its name in the gradebook.
-        submitted: folder of submissions in nbgrader's layout, or the zip file of an LMS.
+        submitted: the class, a folder or a zip in one of the layouts of `layouts`.
         out: where the results go.
         db: SQLAlchemy's address of the gradebook; none: gradebook.db in `out`.
         workers: worker processes on this machine; none: one a core.
@@ -75,6 +79,8 @@ class Run:
     absent: list[str]  # students of earlier runs who are not in this class: their results stand
     stale: list[str]  # those of them whom other tests graded
     graded: int = 0  # how many were graded in this run; the others stood in the journal already
+    odd: int = 0  # lines of the journal that are no entries, and count as not written
+    arrived: classes.Submissions | None = None  # the class as it came; none: nobody was graded now
     pairs: list = field(default_factory=list)  # similar submissions
 
     @property
@@ -99,8 +105,7 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
         CourseError: nothing can be graded; the message says why and what to do.
         sandbox.NoSandbox: this machine has no sandbox.
     """
-    if sys.platform != "linux":
-        raise CourseError("Grading needs Linux: on Windows use WSL 2, on a Mac a Linux container.")
+    needs_linux()
     try:
         work = exercises.read(plan.solution)
     except (FileNotFoundError, ValueError) as error:
@@ -109,42 +114,97 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
         _keep_out_of_sight(plan)
     if plan.isolate and not plan.cluster:  # on a cluster each worker's machine is asked
         sandbox.probe()
-    readers = classes.read_class(plan.submitted, plan.assignment)
+    readers = classes.read_class(plan.submitted, plan.assignment, _origins(plan))
     times = classes.read_times(plan.times) if plan.times else {}
     private.folder(plan.out)
-    log = journal.Journal(plan.journal)
-    plan = replace(plan, key=plan.key or _class_key(log))
     tests = journal.test_hash(work)
-    pool = _pool(plan, len(readers))
-    try:
-        with Book(plan.url, plan.assignment, work) as book:
-            _catch_up(book, log)
-            known = {} if again else log.latest()
-            due, entries = [], {}
-            for student, read in readers.items():
-                entry = known.get(student)
-                if entry and _still_holds(entry, plan, tests, read):
-                    entries[student] = entry
-                else:
-                    due.append(student)
-            done = len(entries)
+    with contextlib.ExitStack() as held:
+        log = held.enter_context(contextlib.closing(journal.Journal(plan.journal)))
+        plan = replace(plan, key=plan.key or _class_key(log))
+        before = log.latest()
+        entries = {} if again else _standing(before, plan, tests, readers)
+        due = [student for student in readers if student not in entries]
+        pool = held.enter_context(contextlib.closing(_pool(plan, len(due)))) if due else None
+        book = held.enter_context(Book(plan.url, plan.assignment, work))
+        _catch_up(book, log)
+        _set_times(entries, times, log, book)
+        if progress:
+            progress(len(entries), len(readers), "")
+        behind = False
+        for job, result in _results_of(pool, plan, _jobs(plan, work, readers, due)) if pool else ():
+            student = job["student"]
+            _write_files(plan, student, result)
+            last = before.get(student, {})
+            time = times.get(student, last.get("submitted"))
+            entry = _entry(plan, work, tests, job, result, time, last.get("tries", 0))
+            entry["origin"] = readers.origins[student]
+            log.append(entry)
+            behind = behind or not _recorded(book, entry)
+            entries[student] = entry
             if progress:
-                progress(done, len(readers), "")
-            notebook = json.dumps(work.notebook)
-            jobs = ({**_job(plan, s, readers[s]()), "exercise": notebook} for s in due)
-            for job, result in pool.run(jobs):
-                entry = _entry(plan, work, tests, job, result, times.get(job["student"]))
-                _write_files(plan, job["student"], result)
-                log.append(entry)
-                book.record(entry)
-                entries[job["student"]] = entry
-                done += 1
-                if progress:
-                    progress(done, len(readers), job["student"])
-            return _results(plan, work, log, book, present=entries, graded=len(due))
-    finally:
-        pool.close()
-        log.close()
+                progress(len(entries), len(readers), student)
+        if behind:
+            _catch_up(book, log)
+        results = _results(plan, work, log, book, present=entries, graded=len(due))
+        return replace(results, arrived=readers)
+
+
+def _origins(plan: Plan) -> dict[str, list[str]]:
+    """How the students of earlier runs were named in their class."""
+    entries = journal.read(plan.journal)
+    return {e["student"]: e["origin"] for e in entries if isinstance(e.get("origin"), list)}
+
+
+def _standing(known: dict[str, dict], plan: Plan, tests: str, readers: dict) -> dict[str, dict]:
+    """The results that need no grading again."""
+    return {
+        student: known[student]
+        for student, read in readers.items()
+        if student in known and _still_holds(known[student], plan, tests, read)
+    }
+
+
+def _set_times(entries: dict[str, dict], times: dict[str, float], log: journal.Journal, book: Book) -> None:
+    """Write down for results that stand when these students handed in, where that is news."""
+    for student, entry in entries.items():
+        known = entry.get("submitted")
+        if times.get(student, known) != known:
+            entries[student] = entry | {"submitted": times[student]}
+            log.append(entries[student])
+            book.record(entries[student])
+
+
+def _results_of(
+    pool: workers.Local | workers.Cluster, plan: Plan, jobs: Iterator[dict]
+) -> Iterator[tuple[dict, dict]]:
+    """Run jobs, but first let a notebook of our own run where students' will.
+
+    Raises:
+        CourseError: it does not run with these limits.
+    """
+    trial = {"student": "", "trial": True, "limits": asdict(plan.limits), "isolate": plan.isolate}
+    for _, result in pool.run([trial]):
+        if why := result.get("error") or result["trial"]:
+            raise CourseError(f"No notebook can run here, so nothing was graded: {why}.")
+    yield from pool.run(jobs)
+
+
+def _recorded(book: Book, entry: dict) -> bool:
+    """Write an entry into the gradebook; while that is locked grading goes on, and it is brought up later."""
+    try:
+        book.record(entry)
+        return True
+    except BookLost:
+        return False
+
+
+def _read(read: Callable[[], Collected]) -> Collected:
+    """What a student handed in; if nothing of it can be read, that is said instead."""
+    try:
+        return read()
+    except Exception as error:  # of disks, archives, network drives: none of them may stop the class
+        why = getattr(error, "strerror", None) or "what was handed in is damaged"
+        return Collected(flags=[f"the submission could not be read: {why}"])
 
 
 def _keep_out_of_sight(plan: Plan) -> None:
@@ -189,7 +249,8 @@ def _results(plan: Plan, work: Exercise, log: journal.Journal, book: Book, prese
     absent = [student for student in entries if student not in present]
     stale = [student for student in absent if entries[student]["tests_hash"] != tests]
     rows = [row for row in book.rows() if row["student_id"] in entries]
-    return Run(plan, work, entries, rows, book.rows(every=True), book.marks(), absent, stale, graded)
+    course = book.rows(every=True)
+    return Run(plan, work, entries, rows, course, book.marks(), absent, stale, graded, log.odd)
 
 
 def _complete(entry: dict, work: Exercise) -> dict:
@@ -217,9 +278,19 @@ def _class_key(log: journal.Journal) -> str:
 
 
 def _still_holds(entry: dict, plan: Plan, tests: str, read: Callable[[], Collected]) -> bool:
-    """A result stands while the submission, the tests and the sandbox are those it came from."""
+    """A result stands while the submission and all that graded it are those it came from."""
     same = entry["tests_hash"] == tests and entry["isolated"] == plan.isolate and not entry.get("retry")
-    return same and entry.get("key") == plan.key and entry["fingerprint"] == fingerprint(read())
+    same = same and (entry.get("key"), entry.get("seed")) == (plan.key, plan.seed)
+    return same and _limits_hold(entry, plan) and entry["fingerprint"] == fingerprint(_read(read))
+
+
+def _limits_hold(entry: dict, plan: Plan) -> bool:
+    """Under other limits a result may be another one; but who has every point gains nothing by wider ones."""
+    then, now = entry.get("limits"), asdict(plan.limits)
+    if then == now:
+        return True
+    wider = isinstance(then, dict) and all(now[name] >= then.get(name, math.inf) for name in now)
+    return wider and all(outcome["status"] == PASSED for outcome in entry["tests"].values())
 
 
 def _catch_up(book: Book, log: journal.Journal) -> None:
@@ -234,9 +305,17 @@ def _catch_up(book: Book, log: journal.Journal) -> None:
             book.record(entry)
 
 
-def _job(plan: Plan, student: str, collected: Collected) -> dict:
+def _jobs(plan: Plan, work: Exercise, readers: dict, due: list[str]) -> Iterator[dict]:
+    """What workers get for each student, read when a worker is free."""
+    notebook = json.dumps(work.notebook)
+    for student in due:
+        yield _job(plan, student, _read(readers[student]), notebook)
+
+
+def _job(plan: Plan, student: str, collected: Collected, notebook: str) -> dict:
     return {
         "student": student,
+        "exercise": notebook,
         "assignment": plan.assignment,
         "files": collected.files,
         "notes": collected.notes,
@@ -255,8 +334,21 @@ def _pool(plan: Plan, most: int) -> workers.Local | workers.Cluster:
     return workers.Local(min(plan.workers or len(os.sched_getaffinity(0)), most))
 
 
-def _entry(plan: Plan, work: Exercise, tests: str, job: dict, result: dict, submitted: float | None) -> dict:
-    """The journal's line for a result."""
+def _entry(
+    plan: Plan,
+    work: Exercise,
+    tests: str,
+    job: dict,
+    result: dict,
+    submitted: float | None,
+    tries: int,
+) -> dict:
+    """The journal's line for a result.
+
+    Args:
+        submitted: when the student handed in, if that is known.
+        tries: how often the grader itself has failed on this student's work.
+    """
     entry = {
         "student": job["student"],
         "assignment": plan.assignment,
@@ -270,11 +362,13 @@ def _entry(plan: Plan, work: Exercise, tests: str, job: dict, result: dict, subm
         **journal.circumstances(),
     }
     if "error" in result:
-        message = result["error"].strip().split("\n")[-1]
+        message = result["error"]
         result.update(
             outcome="flagged", why=[message], notes=[], receipt="", seconds=0.0, sources={}, unanswered=[]
         )
-        entry["retry"], entry["trace"] = not result.get("late"), result["error"]
+        entry["trace"] = result.get("trace", "")
+        entry["tries"] = tries + 1
+        entry["retry"] = not result.get("late") and entry["tries"] < MOST_TRIES
         result["tests"] = {
             test.grade_id: _not_graded(test, message) for task in work.tasks for test in task.tests
         }
@@ -307,14 +401,24 @@ def _comment(task, tests: dict[str, dict]) -> str | None:
 
 
 def _write_files(plan: Plan, student: str, result: dict) -> None:
-    """The executed notebook and the feedback page, in nbgrader's folders."""
+    """The executed notebook and the feedback page, in nbgrader's folders; what hinders that goes to a person.
+
+    Raises:
+        OSError: the disk is full or cannot be written at all.
+    """
     if "feedback" not in result:
         return
-    for folder, name, content in (
-        ("autograded", NOTEBOOK, json.dumps(result["notebook"], indent=1, sort_keys=True)),
-        ("feedback", "exercises.html", result["feedback"]),
-    ):
-        private.write(plan.out / folder / student / plan.assignment / name, content)
+    try:
+        for folder, name, content in (
+            ("autograded", NOTEBOOK, json.dumps(result["notebook"], indent=1, sort_keys=True)),
+            ("feedback", "exercises.html", result["feedback"]),
+        ):
+            private.write(plan.out / folder / student / plan.assignment / name, content)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO):
+            raise
+        result["outcome"] = "flagged"
+        result["why"].append(f"its feedback could not be written: {error.strerror}")
 
 
 def changes(before: dict[str, dict], after: dict[str, dict]) -> list[tuple[str, float, float, str]]:
@@ -337,6 +441,7 @@ def changes(before: dict[str, dict], after: dict[str, dict]) -> list[tuple[str, 
                 ("the submission changed", "fingerprint"),
                 ("the tests changed", "tests_hash"),
                 ("another class key", "key"),
+                ("another seed", "seed"),
                 ("other versions of the packages", "versions"),
                 ("other limits", "limits"),
                 ("another machine", "machine"),

@@ -60,9 +60,9 @@ class Limits:
 # ---------------------------------------------------------------------------- the walls
 
 
-def command(folder: Path, limits: Limits) -> list[str]:
-    """The bubblewrap command line, without the program to run; `folder` appears as /submission."""
-    args = ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup"]
+def walls(folder: Path, limits: Limits) -> list[str]:
+    """What bubblewrap is told of the box; `folder` appears in it as /submission."""
+    args = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup"]
     args += ["--die-with-parent", "--new-session", "--hostname", "grader", "--clearenv"]
     if os.geteuid() != 0:  # root changes to another uid instead, which a user namespace would not map
         args += ["--unshare-user", "--disable-userns", "--cap-drop", "ALL"]
@@ -108,32 +108,42 @@ def shown(path: Path) -> Path | None:
     return next((folder for folder in [*system, *_visible()] if path.is_relative_to(folder)), None)
 
 
+_SLEEPER = ["sh", "-c", "echo ready; exec sleep infinity"]
+
+
+def _pipe_with(words: str) -> int:
+    """The reading end of a pipe that holds these words; they must fit into it (64 KB)."""
+    read, write = os.pipe()
+    with os.fdopen(write, "wb") as file:
+        file.write(words.encode(errors="surrogateescape"))
+    return read
+
+
 class Holder:
     """bubblewrap around a sleeping program: it keeps the namespaces until `close`."""
 
     def __init__(self, folder: Path, limits: Limits):
+        program = shutil.which("bwrap")
+        if program is None:
+            raise NoSandbox("bubblewrap is not installed (Debian, Ubuntu: apt install bubblewrap)")
         read, write = os.pipe()
-        args = [
-            *command(folder, limits),
-            "--info-fd",
-            str(write),
-            "sh",
-            "-c",
-            "echo ready; exec sleep infinity",
-        ]
+        # Through a pipe: inside, /proc/1/cmdline shows the command line, with the folders of this machine.
+        told = _pipe_with("\0".join([*walls(folder, limits), ""]))
         try:
             self.process = subprocess.Popen(
-                args,
-                pass_fds=[write],
+                [program, "--args", str(told), "--info-fd", str(write), *_SLEEPER],
+                pass_fds=[told, write],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                env={},
             )
-        except FileNotFoundError:
+        except OSError:
             os.close(read)
-            raise NoSandbox("bubblewrap is not installed: apt install bubblewrap") from None
+            raise
         finally:
+            os.close(told)
             os.close(write)
         try:
             if self.process.stdout.readline() != b"ready\n":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import functools
 import io
 import re
 import signal
@@ -11,7 +12,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from flowlib.course.grading.bridge import Box, BoxLost, CallRefused
 
 PASSED, FAILED, TIMED_OUT, LOST = "passed", "failed", "timed out", "kernel lost"
 MISSING, TAMPERING, NOT_GRADED = "missing", "tampering suspected", "not graded"
+FAR = 12345.0  # from everything that a right answer returns, and finite in every dtype
 _REASONS = {"timed out": TIMED_OUT, "kernel lost": LOST, "tampering": TAMPERING}
 
 
@@ -69,6 +71,22 @@ def run_test(
         private: the student's process has seen a hidden test, so none of its own words may be shown.
         released: the code that students were given.
     """
+    run = functools.partial(_run, test, box, names, given, sources, seconds, key, private, released)
+    outcome = run()
+    if outcome.status == PASSED and (nan := box.saw_nan):
+        # Every comparison with NaN is false, so a test that asks "is the error large?" lets it through.
+        # A test that looks at a NaN does not pass when a number stands in its place.
+        for number in (FAR, -FAR):
+            box.for_nan = number
+            again = run()
+            box.for_nan = None
+            if again.status != PASSED:
+                return replace(outcome, status=FAILED, score=0.0, message=nan, doubts=[])
+    return outcome
+
+
+def _run(test, box, names, given, sources, seconds, key, private, released) -> Outcome:
+    """Run a test cell once; see `run_test`."""
     start = time.monotonic()
     status, message, undefined, doubts = FAILED, "", False, []
     try:
@@ -83,9 +101,6 @@ def run_test(
             ):
                 exec(compile(test.source, _filename(test), "exec"), namespace)
         status = PASSED
-        if box.saw_nan:
-            # Every comparison with NaN is false, so a test that asks "is the error large?" lets it through.
-            status, message = FAILED, box.saw_nan
     except _OutOfTime:
         status, message = TIMED_OUT, f"the test was stopped after {seconds:.0f} s"
     except BoxLost as lost:
@@ -124,6 +139,8 @@ def explain(error: BaseException, test: TestCell, saw_object: str = "", private:
         return f"your code raised {words_of(said, private)}{again}"
     if isinstance(error, CallRefused):
         return str(error)
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return "the test ran out of memory on what your code returned"
     if isinstance(error, NameError):
         return f"{error}: did you define it in this task's cell?"
     if (

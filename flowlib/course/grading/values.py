@@ -28,6 +28,10 @@ class NotAValue(TypeError):
     """Something else than a value was to be sent."""
 
 
+class TooLarge(NotAValue):
+    """A value is larger than a message may be."""
+
+
 class Malformed(Exception):
     """What arrived is no message, or is too large."""
 
@@ -43,8 +47,8 @@ class Gone(Exception):
 # ---------------------------------------------------------------------------- values and bytes
 
 
-def pack(value: Any) -> bytes:
-    """A value as one message.
+def pack(value: Any, limit: int = MAX_BYTES) -> bytes:
+    """A value as one message of at most `limit` bytes.
 
     Raises:
         NotAValue: it holds something else than values, is nested too deep or is too large.
@@ -52,11 +56,9 @@ def pack(value: Any) -> bytes:
     tensors: dict[str, torch.Tensor] = {}
     header = json.dumps(_encode(value, tensors, 0)).encode()
     block = save(tensors) if tensors else b""
-    if len(header) + len(block) > MAX_BYTES:
+    if len(header) + len(block) > limit:
         size = (len(header) + len(block)) / 2**20
-        raise NotAValue(
-            f"a value of {size:.0f} MB is too large to be passed; the limit is {MAX_BYTES >> 20} MB"
-        )
+        raise TooLarge(f"a value of {size:.0f} MB is too large to be passed; the limit is {limit >> 20} MB")
     return _PREFIX.pack(len(header), len(block)) + header + block
 
 
@@ -150,14 +152,14 @@ def _decode(node: Any, tensors: dict, depth: int) -> Any:
 # ---------------------------------------------------------------------------- over a socket
 
 
-def send(connection: socket.socket, value: Any, seconds: float | None = None) -> None:
-    """Send one message, giving up after some seconds.
+def send(connection: socket.socket, value: Any, seconds: float | None = None, limit: int = MAX_BYTES) -> None:
+    """Send one message of at most `limit` bytes, giving up after some seconds.
 
     Raises:
         NotAValue: see `pack`.
         Late, Gone: the other side does not read, or has closed.
     """
-    left = memoryview(pack(value))
+    left = memoryview(pack(value, limit))
     end = None if seconds is None else time.monotonic() + seconds
     connection.setblocking(False)
     while left:

@@ -22,13 +22,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from flowlib.course import exercise
-from flowlib.course.grading import box, feedback, similarity, values
+from flowlib.course.grading import box, feedback, scratch, similarity, trial, values
 from flowlib.course.grading.judge import judge
-from flowlib.course.grading.sandbox import Limits
+from flowlib.course.grading.sandbox import Limits, NoSandbox
 
 GRACE = 8.0  # seconds that a judge may need beyond its submission's budget
-MAX_MEMORY = 8 * 2**30  # of a judge
-MAX_REPLY = 64 * 2**20
+MAX_REPLY = 2**28
+DIED = "the grader's process for this submission ended before it was done"
 
 
 def main(connections: list[socket.socket]) -> None:
@@ -36,6 +36,7 @@ def main(connections: list[socket.socket]) -> None:
 
     The warm process is forked off first, before there is anything in memory that it may not know.
     """
+    scratch.sweep()
     box.warm_up()
     feedback.warm_up()
     similarity.warm_up()
@@ -66,7 +67,7 @@ def serve(jobs: socket.socket, zygote: socket.socket) -> None:
             for name in result.pop("imported", []):  # so that the next fork need not import them again
                 with contextlib.suppress(Exception):
                     importlib.import_module(name)
-            values.send(jobs, result)
+            values.send(jobs, result, limit=MAX_REPLY)
 
 
 def _in_fork(job: dict, zygote: socket.socket, jobs: socket.socket) -> dict:
@@ -77,15 +78,15 @@ def _in_fork(job: dict, zygote: socket.socket, jobs: socket.socket) -> dict:
             here.close()
             # If the worker dies, its judge dies, and with it the student's process.
             ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
-            # Hostile values can make a test hungry; it must not take the machine with it.
-            resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+            _limit_memory(job["limits"]["memory_mb"])
             os.umask(0o022)  # a student's process, of another uid, reads the files laid out for it
             before = set(sys.modules)
             result = run(job, zygote)
-            values.send(there, {**result, "imported": sorted(set(sys.modules) - before)})
-        except BaseException:
+            result["imported"] = sorted(set(sys.modules) - before)
+            values.send(there, result, limit=MAX_REPLY)
+        except BaseException as error:
             with contextlib.suppress(Exception):
-                values.send(there, {"error": traceback.format_exc()})
+                values.send(there, {"error": _in_words(error), "trace": traceback.format_exc()})
         finally:
             os._exit(0)
     there.close()
@@ -98,15 +99,34 @@ def _in_fork(job: dict, zygote: socket.socket, jobs: socket.socket) -> dict:
     except values.Late:
         return {"error": "grading it took longer than its time budget and was stopped", "late": True}
     except (values.Gone, values.Malformed) as error:
-        return {"error": f"the judge of this submission died ({error!r})"}
+        return {"error": DIED, "trace": repr(error)}
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         here.close()
 
 
+def _limit_memory(megabytes: int) -> None:
+    """Hostile values can make a test hungry: beyond what a judge begins with it may use what they may."""
+    begun = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limit, hard = begun + megabytes * 2**20, resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard == resource.RLIM_INFINITY or limit < hard:
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+def _in_words(error: BaseException) -> str:
+    """Why a submission got no verdict, for people; the traceback goes into the journal."""
+    if isinstance(error, NoSandbox):
+        return "this machine could not start a process for it"
+    if isinstance(error, MemoryError):
+        return "grading it needed more memory than a submission may use"
+    return "the grader itself failed on it"
+
+
 def run(job: dict, zygote: socket.socket) -> dict:
     """Judge a job: a dict of values, so that it can travel to any worker."""
+    if "trial" in job:
+        return {"trial": trial.why_not(zygote, Limits(**job["limits"]), job["isolate"])}
     work = exercise.parse(json.loads(job["exercise"]), Path(job["assignment"]))
     verdict = judge(
         files=job["files"],

@@ -20,6 +20,7 @@ from flowlib.course.grading.sandbox import FIGURES
 from flowlib.course.house import CourseError
 
 TRIES = 3
+MAX_JOB = 2**30  # bytes
 START_SECONDS = 300.0  # that a worker may take to start, on a very busy machine
 
 
@@ -40,7 +41,7 @@ class Worker:
         if not self.warm:
             values.receive(self.connection, START_SECONDS)
             self.warm = True
-        values.send(self.connection, job, 60.0)
+        values.send(self.connection, job, 60.0, limit=MAX_JOB)
         return values.receive(self.connection, job["limits"]["total_seconds"] + 30.0, 2**30)
 
     def close(self) -> None:
@@ -94,7 +95,7 @@ def run_with_retries(job: dict, get, drop) -> dict:
             return worker.run(job)
         except (values.Gone, values.Late, values.Malformed, ConnectionError):
             drop(worker)
-    return {"error": f"{TRIES} workers died while grading this submission"}
+    return {"error": f"the grader's process ended {TRIES} times while it graded this submission"}
 
 
 # ---------------------------------------------------------------------------- this machine
@@ -220,6 +221,6 @@ class Cluster:
             try:
                 result = future.result()
             except Exception as error:
-                result = {"error": f"the cluster could not grade this submission: {error!r}"}
+                result = {"error": "the cluster could not grade this submission", "trace": repr(error)}
             submit()
             yield job, result

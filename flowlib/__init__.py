@@ -8,18 +8,9 @@ from importlib import import_module
 
 _HOME = {
     "bijection": ("Bijection", "Chain", "Inverse"),
-    "flow": (
-        "Flow",
-        "StandardNormal",
-        "PlanarFlow",
-        "RadialFlow",
-        "RealNVP",
-        "NSF",
-        "MAF",
-        "IAF",
-        "Glow",
-        "CNF",
-    ),
+    "base": ("StandardNormal",),
+    "flow": ("Flow",),
+    "models": ("PlanarFlow", "RadialFlow", "RealNVP", "NSF", "MAF", "IAF", "Glow", "CNF"),
     "training": ("fit", "fit_energy"),
     "checks": ("check_bijection", "check_flow"),
 }

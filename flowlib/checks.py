@@ -25,8 +25,9 @@ from scipy import stats
 from torch import Tensor, nn
 
 from flowlib import lookups, sources
+from flowlib.base import StandardNormal
 from flowlib.bijection import Bijection, Chain
-from flowlib.flow import Flow, StandardNormal
+from flowlib.flow import Flow
 from flowlib.sources import Reading
 from flowlib.suspects import LawBroken, log_det_mistakes, same
 from flowlib.suspects import check_value as check_value

@@ -9,19 +9,17 @@ assets/data/README.md states their sources and licences.
 
 from __future__ import annotations
 
-import csv
 import functools
 import math
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
+from flowlib import moved
+from flowlib.assets import asset
 from flowlib.bijection import Bijection, check_event, draw_uniform, require
 
 Seed = int | torch.Generator
@@ -346,47 +344,6 @@ def log_integral(log_density, low: float = -8.0, high: float = 8.0, points: int 
 # --------------------------------------------------------------------------- measured tables, weights
 
 
-def asset(*parts: str) -> Path:
-    """The path of a file under assets/.
-
-    Raises:
-        FileNotFoundError: it is not there; the message says what to do.
-    """
-    folder = Path(os.environ.get("FLOWLIB_ASSETS") or Path(__file__).resolve().parent.parent / "assets")
-    path = folder.joinpath(*parts)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"expected {path}. The course's data lie in the folder `assets` of its repository: run from a "
-            "clone with flowlib installed in place (pip install -e .), or set FLOWLIB_ASSETS to that folder."
-        )
-    return path
-
-
-def load_weights(flow: nn.Module, file: str, name: str) -> nn.Module:
-    """Give a flow the weights that the course trained for it, and set it to evaluation.
-
-    Args:
-        flow: built with the arguments that it had in training.
-        file: a file of assets/weights without its ending, such as "04_realnvp".
-        name: which of the file's flows: its keys start with this name and a dot.
-
-    Returns:
-        The same flow.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        KeyError: the file keeps no flow of this name.
-        RuntimeError: the flow has other layers than the one that was trained.
-    """
-    weights = load_file(asset("weights", f"{file}.safetensors"))
-    own = {key.removeprefix(f"{name}."): w for key, w in weights.items() if key.startswith(f"{name}.")}
-    if not own:
-        kept = sorted({key.split(".")[0] for key in weights})
-        raise KeyError(f"{file} keeps no flow named {name!r}; it has {', '.join(kept)}")
-    flow.load_state_dict(own)
-    return flow.eval()
-
-
 @functools.cache
 def _read_table(name: str) -> np.ndarray:
     return np.loadtxt(asset("data", name), delimiter=",", skiprows=1)
@@ -476,28 +433,6 @@ def diamonds(
     return _table(rows[(rows[:, 4:] > 0).all(1)], _DIAMONDS, columns, seed, dtype)
 
 
-def shared_table(lesson: int | None = None) -> list[dict[str, str | int | float]]:
-    """The course's growing table on `shared_target`, as measured once: up to a lesson, or all of it.
-
-    Each row has lesson, model, nll (held-out, nats), parameters, forward_ms, inverse_ms (1,000 rows on one
-    CPU core) and round_trip. A lesson shows the earlier rows and adds its own with `training.evaluate`.
-    `python tests/benchmarks/shared_table.py` measures all of them again.
-    """
-    with open(asset("data", "shared_table.csv"), newline="") as file:
-        rows = [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
-    return [row for row in rows if lesson is None or row["lesson"] <= lesson]
-
-
-def _value(text: str) -> str | int | float:
-    """A cell of a table: a whole number, a number, or text."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    return text
-
-
 # --------------------------------------------------------------------------- images
 
 
@@ -558,3 +493,6 @@ def natural_patches(
 def _normal(x: Tensor, mean: float | Tensor, deviation: float) -> Tensor:
     """log N(x; mean, deviation²), elementwise."""
     return -0.5 * ((x - mean) / deviation) ** 2 - math.log(deviation) - 0.5 * math.log(2 * math.pi)
+
+
+__getattr__ = moved.names(__name__)

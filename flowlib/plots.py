@@ -28,7 +28,8 @@ from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from torch import Tensor
 
-from flowlib.flow import Base
+from flowlib import moved
+from flowlib.base import Base
 
 Z_COLOR, X_COLOR, MAP_COLOR, REFERENCE_COLOR = "#0072B2", "#D55E00", "#444444", "black"
 COLORS = {"z": Z_COLOR, "x": X_COLOR}
@@ -529,23 +530,6 @@ def trade_off(
     return axes
 
 
-def trade_off_table(rows: Iterable[Mapping], *, entropy: float = 0.0) -> str:
-    """The course's growing table as text, one flow a line.
-
-    Args:
-        rows: as in `trade_off`, with "round_trip".
-        entropy: that of the target; NLL minus entropy are the missing nats.
-    """
-    titles = ("NLL", 7), ("missing", 9), ("parameters", 12), ("z→x ms", 9), ("x→z ms", 9), ("round trip", 12)
-    head = "flow".ljust(26) + "".join(title.rjust(width) for title, width in titles)
-    lines = [
-        f"{row['model']!s:26s}{row['nll']:7.2f}{row['nll'] - entropy:9.2f}{row['parameters']:12,d}"
-        f"{row['forward_ms']:9.2f}{row['inverse_ms']:9.2f}{row['round_trip']:12.0e}"
-        for row in rows
-    ]
-    return "\n".join([head, *lines])
-
-
 def jacobian_pattern(
     bijection,
     point: Tensor,
@@ -766,3 +750,6 @@ def _label_ends(ax: Axes, x: float, ends: list[tuple[float, str, str]]) -> None:
             annotation_clip=False,
         )
         previous = place
+
+
+__getattr__ = moved.names(__name__)

@@ -81,8 +81,8 @@ def thing(path: str) -> tuple[str, object]:
     name, *attributes = path.split(".")
     found = _module(name)
     for attribute in attributes:
-        if found is _module("flowlib"):
-            inner = getattr(found, attribute, MISSING)  # it loads its names when they are asked for
+        if inspect.ismodule(found) and found.__name__.partition(".")[0] == "flowlib":
+            inner = getattr(found, attribute, MISSING)  # ours load some names when they are asked for
         elif inspect.ismodule(found):
             inner = vars(found).get(attribute, MISSING)
             inner = _module(f"{name}.{attribute}") if inner is MISSING else inner

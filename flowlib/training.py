@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import math
 import os
-import statistics
 import sys
 import time
 import warnings
@@ -13,10 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from flowlib import moved
+from flowlib.processes import Workers
 from flowlib.recording import Repeater
 
 
@@ -133,7 +132,7 @@ def fit(
     batch_size = min(batch_size, len(x))
     steps = _count_steps(steps, epochs, len(x) // batch_size)
     loss = loss or negative_log_likelihood
-    workers = Workers(device)
+    workers = Workers(best_device() if device == "auto" else device)
 
     def batches(generator: torch.Generator, device: torch.device) -> Iterator[tuple[Tensor, Tensor | None]]:
         rows, extra = x.to(device), None if context is None else context.to(device)
@@ -219,7 +218,7 @@ def fit_energy(
         batches,
         loss,
         None,
-        Workers(device),
+        Workers(best_device() if device == "auto" else device),
         steps=_count_steps(steps, None, 1),
         lr=lr,
         weight_decay=weight_decay,
@@ -241,57 +240,6 @@ def negative_log_likelihood(flow: nn.Module, x: Tensor, context: Tensor | None =
 VALIDATION_ROWS = 8192
 
 
-def best_device() -> torch.device:
-    """The GPU if there is one (under `torchrun`, this process's own), else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-    return torch.device("cpu")
-
-
-class Workers:
-    """The processes that train together: one, or those that `torchrun` started.
-
-    Args:
-        device: where this process computes; "auto" takes its own GPU if there is one.
-    """
-
-    def __init__(self, device: str | torch.device = "auto"):
-        self.device = best_device() if device == "auto" else torch.device(device)
-        if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
-            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
-            atexit.register(dist.destroy_process_group)
-        self.rank = dist.get_rank() if dist.is_initialized() else 0
-        self.count = dist.get_world_size() if dist.is_initialized() else 1
-
-    def sum(self, value: Tensor) -> Tensor:
-        """The sum of everybody's `value`, in place."""
-        if self.count > 1:
-            dist.all_reduce(value)
-        return value
-
-    def share(self, rows: Tensor | None) -> Tensor | None:
-        """This process's part of a batch."""
-        return rows if rows is None or self.count == 1 else rows[self.rank :: self.count]
-
-    def sum_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """Replace every gradient by the sum of everybody's, through one flat buffer."""
-        if self.count == 1:
-            return
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        flat = self.sum(torch.cat([parameter.grad.flatten() for parameter in parameters]))
-        sizes = [parameter.numel() for parameter in parameters]
-        for parameter, gradient in zip(parameters, flat.split(sizes), strict=True):
-            parameter.grad.copy_(gradient.view_as(parameter))
-
-    def agree(self, flow: nn.Module) -> None:
-        """Give every process the weights and buffers of the first."""
-        if self.count > 1:
-            for tensor in (*flow.parameters(), *flow.buffers()):
-                dist.broadcast(tensor.data, 0)
-
-
 def _check_batch_size(batch_size: int) -> None:
     if batch_size < 1:
         raise ValueError(f"expected batch_size >= 1, got {batch_size}")
@@ -304,6 +252,13 @@ def _count_steps(steps: int | None, epochs: int | None, per_epoch: int) -> int:
     if steps < 1:
         raise ValueError(f"expected at least one step, got {steps}")
     return steps
+
+
+def best_device() -> torch.device:
+    """The GPU if there is one (under `torchrun`, this process's own), else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
 
 
 class NotFinite(FloatingPointError):
@@ -337,7 +292,7 @@ class Update:
         self.flow, self.loss, self.clip = flow, loss, clip
         self.parameters = [p for p in flow.parameters() if p.requires_grad]
         device = self.parameters[0].device
-        self.workers = workers or Workers(device)
+        self.workers = workers or Workers(best_device() if device == "auto" else device)
         # One kernel for all parameters: 2 to 10 times faster than the default on small nets. A recorded
         # step reads the rate where it lies, so on a GPU it is a tensor.
         on_gpu = device.type == "cuda"
@@ -517,64 +472,4 @@ def _diverged(step: str, value: float, named: list[tuple[str, nn.Parameter]]) ->
     )
 
 
-def evaluate(
-    flow: nn.Module,
-    x: Tensor,
-    model: str | None = None,
-    *,
-    context: Tensor | None = None,
-    batch_size: int = 1000,
-    repeats: int = 7,
-) -> dict[str, str | int | float]:
-    """One row of the course's table: how good a flow is on held-out data, and what it costs.
-
-    Times are medians over `repeats` calls on `batch_size` rows, without gradients, on the flow's own
-    device. The round trip is there and back again from the data, max|f(f⁻¹(x)) - x|.
-
-    Args:
-        x: held-out data, (n, *event).
-        model: the name in the table; by default the flow's class.
-        context: for conditional flows, (n, context).
-
-    Returns:
-        model, nll (nats), parameters, forward_ms (z to x: to sample), inverse_ms (x to z: to score),
-        round_trip.
-    """
-    like = next(iter(flow.parameters()))
-    was_training = flow.training
-    flow.eval()
-    pick = torch.arange(batch_size) % len(x)
-    rows = x[pick].to(like.device)
-    extra = None if context is None else context[pick].to(like.device)
-    try:
-        with torch.no_grad():
-            total = 0.0
-            for first in range(0, len(x), VALIDATION_ROWS):
-                part = slice(first, first + VALIDATION_ROWS)
-                given = None if context is None else context[part].to(like.device)
-                total += negative_log_likelihood(flow, x[part].to(like.device), given).sum().item()
-            z, _ = flow.bijection.inverse(rows, extra)
-            again, _ = flow.bijection(z, extra)
-            forward = _milliseconds(lambda: flow.bijection(z, extra), repeats, like.device)
-            inverse = _milliseconds(lambda: flow.bijection.inverse(rows, extra), repeats, like.device)
-    finally:
-        flow.train(was_training)
-    return {
-        "model": model or type(flow).__name__,
-        "nll": total / len(x),
-        "parameters": sum(p.numel() for p in flow.parameters() if p.requires_grad),
-        "forward_ms": forward,
-        "inverse_ms": inverse,
-        "round_trip": (again - rows).abs().max().item(),
-    }
-
-
-def _milliseconds(work: Callable[[], object], repeats: int, device: torch.device) -> float:
-    times = []
-    for _ in range(repeats + 1):
-        started = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(1000 * (time.perf_counter() - started))
-    return statistics.median(times[1:])  # the first call warms up
+__getattr__ = moved.names(__name__)

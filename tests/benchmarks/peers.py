@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from flowlib.flow import MAF, NSF, Glow, RealNVP
+from flowlib.models import MAF, NSF, Glow, RealNVP
 
 try:
     import nflows

@@ -12,8 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from flowlib.autoregressive import MaskedAutoregressive
 from flowlib.bijection import Inverse
 from flowlib.checks import check_bijection, check_flow, check_gradients, check_inverse, check_triangular
-from flowlib.flow import IAF, MAF
-from flowlib.scalar import AffineTransformer, SplineTransformer
+from flowlib.models import IAF, MAF
+from flowlib.scalar import AffineTransformer
+from flowlib.splines import SplineTransformer
 
 DTYPES = [torch.float32, torch.float64]
 TRANSFORMERS = [AffineTransformer, SplineTransformer]

@@ -9,7 +9,7 @@ from torchdiffeq import odeint
 
 from flowlib.checks import check_bijection, check_flow
 from flowlib.continuous import ADAPTIVE, FIXED_GRID, Continuous, VelocityMLP, jacobian_trace
-from flowlib.flow import CNF
+from flowlib.models import CNF
 
 DTYPES = [torch.float32, torch.float64]
 

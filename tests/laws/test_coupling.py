@@ -11,9 +11,10 @@ from torch import nn
 from flowlib.bijection import Chain
 from flowlib.checks import check_bijection, check_flow, check_gradients
 from flowlib.coupling import Coupling, make_mask
-from flowlib.flow import NSF, RealNVP
+from flowlib.models import NSF, RealNVP
 from flowlib.nets import MLP, ConvNet
-from flowlib.scalar import AffineTransformer, SplineTransformer
+from flowlib.scalar import AffineTransformer
+from flowlib.splines import SplineTransformer
 
 DTYPES = [torch.float32, torch.float64]
 TRANSFORMERS = [AffineTransformer, SplineTransformer]

@@ -22,24 +22,18 @@ import torch
 from torch import nn
 
 import flowlib.bijection
+from flowlib.base import StandardNormal
 from flowlib.bijection import Bijection
 from flowlib.continuous import Continuous
 from flowlib.coupling import Coupling
-from flowlib.flow import CNF, IAF, MAF, NSF, Flow, Glow, PlanarFlow, RadialFlow, RealNVP, StandardNormal
+from flowlib.flow import Flow
 from flowlib.image import Checkpoint, Conv1x1, Split, VariationalDequantization, image_coupling, logit_pixels
 from flowlib.linear import ActNorm, Linear, Permutation
+from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP
 from flowlib.nets import MLP
 from flowlib.planar import Sylvester
-from flowlib.scalar import (
-    Affine,
-    AffineTransformer,
-    Elementwise,
-    Exp,
-    LeakyReLU,
-    MixtureCDF,
-    Sigmoid,
-    SplineTransformer,
-)
+from flowlib.scalar import Affine, AffineTransformer, Elementwise, Exp, LeakyReLU, MixtureCDF, Sigmoid
+from flowlib.splines import SplineTransformer
 
 DEVICE = "gpux"
 

@@ -10,10 +10,11 @@ from torch import nn
 from flowlib import fused
 from flowlib.autoregressive import RECORDINGS, MaskedAutoregressive
 from flowlib.bijection import Inverse
-from flowlib.flow import IAF, MAF
 from flowlib.fused import Cut
+from flowlib.models import IAF, MAF
 from flowlib.nets import MaskedMLP
-from flowlib.scalar import AffineTransformer, InverseTransformer, SplineTransformer
+from flowlib.scalar import AffineTransformer, InverseTransformer
+from flowlib.splines import SplineTransformer
 
 # Sums in another order: rounding differs, and D steps hand it on.
 TOLERANCE = {torch.float32: {"rtol": 2e-5, "atol": 2e-5}, torch.float64: {"rtol": 1e-10, "atol": 1e-10}}

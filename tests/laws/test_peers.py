@@ -12,13 +12,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from flowlib.autoregressive import MaskedAutoregressive
+from flowlib.base import StandardNormal
 from flowlib.bijection import Chain
 from flowlib.coupling import Coupling, make_mask
-from flowlib.flow import NSF, Flow, StandardNormal
+from flowlib.flow import Flow
 from flowlib.image import Conv1x1
 from flowlib.linear import ActNorm
+from flowlib.models import NSF
 from flowlib.nets import MLP, MaskedMLP
-from flowlib.scalar import AffineTransformer, SplineTransformer, Transformer
+from flowlib.scalar import AffineTransformer, Transformer
+from flowlib.splines import SplineTransformer
 from tests.benchmarks import peers
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}

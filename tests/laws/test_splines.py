@@ -7,9 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowlib.base import StandardNormal
 from flowlib.checks import check_bijection
-from flowlib.flow import StandardNormal
-from flowlib.scalar import Elementwise, SplineTransformer
+from flowlib.scalar import Elementwise
+from flowlib.splines import SplineTransformer
 
 DTYPES = [torch.float32, torch.float64]
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from flowlib import fused
-from flowlib.bijection import Bijection, check_context, check_event, sum_event
-from flowlib.nets import Activation, MaskedMLP
+from flowlib.bijection import Bijection, sum_event
+from flowlib.nets import Activation, MaskedMLP, Widths
 from flowlib.recording import Recordings, replayable
 from flowlib.scalar import Transformer
 
@@ -51,27 +51,35 @@ class MaskedAutoregressive(Bijection):
     def __init__(
         self,
         dim: int,
-        hidden: Sequence[int],
+        hidden: Widths,
         transformer: Transformer,
+        *,
         order: Sequence[int] | None = None,
         context: int = 0,
         activation: Activation = nn.ReLU,
         zero_start: bool = True,
     ):
         super().__init__()
-        self.event_shape = (dim,)
-        self.net = MaskedMLP(dim, transformer.count, hidden, order, context, activation, zero_start)
+        self.event_shape, self.context = (dim,), context
+        self.net = MaskedMLP(
+            dim,
+            transformer.count,
+            hidden,
+            order=order,
+            context=context,
+            activation=activation,
+            zero_start=zero_start,
+        )
         self.transformer = transformer
         self._plan()
 
     def inverse(self, x, context=None):
-        check_event(x, self.event_shape, self)
+        self.check(x, context)
         z, log_derivative = self.transformer.inverse(x, self.net(x, context))
         return z, sum_event(log_derivative)
 
     def forward(self, z, context=None):
-        check_event(z, self.event_shape, self)
-        check_context(context, self.net.context, len(z), self)
+        self.check(z, context)
         if torch.is_grad_enabled() or not replayable(z):
             return self._generate(z, context)
         # On a GPU the many small operations of the steps would wait for each other's launch.

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, constraints
 
-from flowlib.bijection import draw_normal, sum_event
+from flowlib.bijection import as_sizes, draw_normal, sum_event
 
 
 class StandardNormal(nn.Module):
-    """The base N(0, I) on tensors of shape (batch, *event_shape).
+    """The base N(0, I) on tensors of shape (batch, *event_shape); D stands for the event shape (D,).
 
     Written out rather than taken from torch.distributions, so that log_prob stays a few plain
     tensor operations that any device and compiler can run.
     """
 
-    def __init__(self, event_shape: tuple[int, ...]):
+    def __init__(self, event_shape: int | Sequence[int]):
         super().__init__()
-        self.event_shape = tuple(event_shape)
+        self.event_shape = as_sizes(event_shape)
         # Tells where and in which precision to draw; follows .to() and .double().
         self.register_buffer("anchor", torch.zeros(()), persistent=False)
 

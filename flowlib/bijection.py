@@ -9,7 +9,9 @@ directions return the log-determinant of their *own* Jacobian, so for any z
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -33,9 +35,17 @@ class Bijection(nn.Module):
     (batch, *event) and, if the map is conditional, a context of shape (batch, context),
     and both return a tensor of the same shape and a log-determinant of shape (batch,).
 
+    A layer says what it takes, so that those that do not fit are refused when a flow is built:
+
+        event_shape: the shape of one z, or None where any will do;
+        context: the number of context features, 0 for none.
+
     Source: Papamakarios et al., 2021, "Normalizing Flows for Probabilistic Modeling and
     Inference", section 2.1.
     """
+
+    event_shape: tuple[int, ...] | None = None
+    context: int = 0
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Generate: x = f(z) and log|det dx/dz|."""
@@ -44,6 +54,20 @@ class Bijection(nn.Module):
     def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Normalise: z = f^-1(x) and log|det dz/dx|."""
         raise NotImplementedError(f"{type(self).__name__} has no inverse yet: z, log_det = f^-1(x)")
+
+    def check(self, values: Tensor, context: Tensor | None = None) -> None:
+        """Raise unless `values` is (batch, *event_shape) and `context` is what this layer takes."""
+        if self.event_shape is not None:
+            check_event(values, self.event_shape, self)
+        check_context(context, self.context, len(values), self)
+
+    def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of one x, given that of its z: the same, but for layers such as `Squeeze`."""
+        return shape
+
+    def shape_of_z(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of one z, given that of its x."""
+        return shape
 
     def steps(self) -> Iterator[tuple[str, Bijection]]:
         """The named layers, in the order that `forward` applies them; this one alone by default."""
@@ -57,6 +81,11 @@ class Chain(Bijection):
 
     Args:
         *layers: bijections in generating order: the first acts on z, the last makes x.
+
+    `chain[0]` is a layer, `chain[1:]` a chain.
+
+    Raises:
+        ValueError: two layers take events, or contexts, of different shapes.
     """
 
     def __init__(self, *layers: Bijection):
@@ -70,20 +99,34 @@ class Chain(Bijection):
         if not layers:
             raise ValueError("Chain needs at least one bijection, got none")
         self.layers = nn.ModuleList(layers)
+        self.event_shape = _common_shape(layers)
+        self.context = common_context(layers)
 
     def forward(self, z, context=None):
+        check_context(context, self.context, len(z), self)
         log_det = None
         for layer in self.layers:
-            z, term = layer(z, context)
+            z, term = layer(z, context if layer.context else None)
             log_det = term if log_det is None else log_det + term
         return z, log_det
 
     def inverse(self, x, context=None):
+        check_context(context, self.context, len(x), self)
         log_det = None
         for layer in reversed(self.layers):
-            x, term = layer.inverse(x, context)
+            x, term = layer.inverse(x, context if layer.context else None)
             log_det = term if log_det is None else log_det + term
         return x, log_det
+
+    def shape_of_x(self, shape):
+        for layer in self.layers:
+            shape = layer.shape_of_x(shape)
+        return shape
+
+    def shape_of_z(self, shape):
+        for layer in reversed(self.layers):
+            shape = layer.shape_of_z(shape)
+        return shape
 
     def steps(self):
         for layer in self.layers:
@@ -92,8 +135,8 @@ class Chain(Bijection):
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, index: int) -> Bijection:
-        return self.layers[index]
+    def __getitem__(self, index: int | slice) -> Bijection:
+        return Chain(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
 
 
 class Inverse(Bijection):
@@ -108,6 +151,9 @@ class Inverse(Bijection):
         if not isinstance(bijection, Bijection):
             raise TypeError(f"Inverse takes a bijection, got a {type(bijection).__name__}")
         self.bijection = bijection
+        known = bijection.event_shape
+        self.event_shape = None if known is None else bijection.shape_of_x(known)
+        self.context = bijection.context
 
     def forward(self, z, context=None):
         return self.bijection.inverse(z, context)
@@ -115,15 +161,67 @@ class Inverse(Bijection):
     def inverse(self, x, context=None):
         return self.bijection(x, context)
 
+    def shape_of_x(self, shape):
+        return self.bijection.shape_of_z(shape)
+
+    def shape_of_z(self, shape):
+        return self.bijection.shape_of_x(shape)
+
     def steps(self):
         for name, layer in reversed(list(self.bijection.steps())):
             yield f"Inverse({name})", Inverse(layer)
+
+
+def _common_shape(layers: Sequence[Bijection]) -> tuple[int, ...] | None:
+    """The shape of one z that suits all layers of a chain; None where any does."""
+    shape = None
+    for place, layer in enumerate(layers):
+        if None not in (shape, layer.event_shape) and shape != layer.event_shape:
+            raise ValueError(
+                f"layer {place}, {type(layer).__name__}, takes events of shape {layer.event_shape}; "
+                f"the layers before it make events of shape {shape}"
+            )
+        shape = layer.event_shape if shape is None else shape
+        shape = None if shape is None else layer.shape_of_x(shape)
+    for layer in reversed(layers):
+        shape = None if shape is None else layer.shape_of_z(shape)
+    return shape
+
+
+def common_context(layers: Iterable[Bijection]) -> int:
+    """The number of context features that these layers take; those that take none do not count."""
+    sizes = {type(layer).__name__: layer.context for layer in layers if layer.context}
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(f"all layers must take the same context; these take features: {said}")
+    return next(iter(sizes.values()), 0)
 
 
 def sum_event(values: Tensor) -> Tensor:
     """Sum over everything but the batch: (batch, *event) -> (batch,), never below float32."""
     wide = torch.promote_types(values.dtype, torch.float32)
     return values.flatten(1).sum(1, dtype=wide) if values.dim() > 1 else values.to(wide)
+
+
+def as_sizes(sizes: int | Sequence[int]) -> tuple[int, ...]:
+    """A shape, or the widths of layers, as whole numbers; one number stands for a tuple of one."""
+    given = (sizes,) if isinstance(sizes, Integral) else sizes
+    return tuple(operator.index(size) for size in given)
+
+
+def wide(values: Tensor) -> Tensor:
+    """The same numbers, in float32 at least: logarithms are never taken or added below it."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def sum_terms(terms: Tensor) -> Tensor:
+    """The sum of all numbers of a tensor, never below float32."""
+    return terms.sum(dtype=torch.promote_types(terms.dtype, torch.float32))
+
+
+def no_log_det(values: Tensor) -> Tensor:
+    """The log-determinant of a map that keeps volume: zeros (batch,), never below float32."""
+    return values.new_zeros(len(values), dtype=torch.promote_types(values.dtype, torch.float32))
 
 
 def draw_normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -160,7 +258,8 @@ def check_context(context: Tensor | None, size: int, batch: int, owner: object) 
     name = type(owner).__name__
     if size == 0 and context is not None:
         raise ValueError(
-            f"{name} was built without context (context=0), got one of shape {tuple(context.shape)}"
+            f"{name} was built without context (context=0), got one of shape {tuple(context.shape)}. "
+            "A layer of your own that takes one says so: self.context = the number of its features"
         )
     if size > 0 and context is None:
         raise ValueError(f"{name} needs a context of shape ({batch}, {size}), got none: pass context=")

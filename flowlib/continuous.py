@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchdiffeq import odeint, odeint_adjoint
 
-from flowlib.bijection import Bijection, check_context, draw_normal, sum_event
-from flowlib.nets import zero_initialised
+from flowlib.bijection import Bijection, as_sizes, check_context, draw_normal, sum_event
+from flowlib.nets import Widths, zero_initialised
 
 # Explicit Runge-Kutta rules in which each stage starts from the stage before: (nodes, weights).
 FIXED_GRID = {
@@ -41,11 +40,9 @@ class VelocityMLP(nn.Module):
         activation: "tanh" or "softplus". A ReLU has kinks: a solver cannot keep its order across them.
     """
 
-    def __init__(
-        self, dim: int, hidden: Sequence[int] = (64, 64), context: int = 0, activation: str = "tanh"
-    ):
+    def __init__(self, dim: int, hidden: Widths = (64, 64), *, context: int = 0, activation: str = "tanh"):
         super().__init__()
-        hidden = tuple(hidden)
+        hidden = as_sizes(hidden)
         if dim < 1 or not hidden or min(hidden) < 1:
             raise ValueError(f"VelocityMLP needs dim >= 1 and hidden widths >= 1, got {dim} and {hidden}")
         if activation not in ACTIVATIONS:
@@ -129,8 +126,9 @@ class Continuous(Bijection):
     2019, "FFJORD" (Hutchinson's estimate, the noise fixed during a solve).
 
     Args:
-        net: v(t, z, context), a module; with a method `with_trace(t, z, context, noise)` like that of
-            `VelocityMLP` it computes its own trace, else `jacobian_trace` does, at some cost.
+        net: v(t, z, context), a module; an attribute `context` says how many features it takes, 0 if there
+            is none. With a method `with_trace(t, z, context, noise)` like that of `VelocityMLP` it
+            computes its own trace, else `jacobian_trace` does, at some cost.
             Shapes are (batch, *event) in and out; log-determinants are (batch,).
         trace: "exact", or "hutchinson" for an unbiased estimate e^T (dv/dz) e with E[e e^T] = I.
         noise: the e of Hutchinson: "rademacher" (smaller variance) or "gaussian", drawn once per solve.
@@ -152,6 +150,7 @@ class Continuous(Bijection):
     def __init__(
         self,
         net: nn.Module,
+        *,
         trace: str = "exact",
         noise: str = "rademacher",
         method: str = "rk4",
@@ -172,16 +171,20 @@ class Continuous(Bijection):
         if steps < 1:
             raise ValueError(f"a fixed grid needs steps >= 1, got {steps}")
         self.net = net
+        self.context = getattr(net, "context", 0)
+        self.event_shape = (net.dim,) if isinstance(net, VelocityMLP) else None
         self.trace, self.noise, self.generator = trace, noise, generator
         self.method, self.step_count, self.rtol, self.atol = method, steps, rtol, atol
         self.adjoint = adjoint
         self.evaluations = 0
 
     def forward(self, z, context=None):
+        self.check(z, context)
         x, log_det, _ = self.integrate(z, context, 0.0, 1.0)
         return x, log_det
 
     def inverse(self, x, context=None):
+        self.check(x, context)
         z, log_det, _ = self.integrate(x, context, 1.0, 0.0)
         return z, log_det
 
@@ -241,6 +244,8 @@ class Continuous(Bijection):
         return point, totals
 
     def _torchdiffeq(self, rates, point, totals, context, from_time, to_time):
+        from torchdiffeq import odeint, odeint_adjoint  # it loads scipy, which most flows never need
+
         times = torch.tensor([from_time, to_time], dtype=point.dtype, device=point.device)
         if self.method in FIXED_GRID:
             options = {"step_size": abs(to_time - from_time) / self.step_count}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, check_event, sum_event
+from flowlib.bijection import Bijection, as_sizes, sum_event
 from flowlib.scalar import Transformer
 
 MASKS = ("half", "alternating", "checkerboard", "channel")
@@ -25,12 +25,13 @@ class Coupling(Bijection):
         event_shape: (D,) or D for vectors, (C, H, W) for images.
         mask: what stays: a name for `make_mask`, or a boolean tensor that broadcasts to the event
             shape, True where z stays. `~mask` swaps the parts.
-        conditioner: the net, called with the part that stays and, if there is one, the context
-            (batch, context). With S entries that stay and M = D - S that move it maps (batch, S)
-            to (batch, count * M), where count = transformer.count. The same holds of an image's
-            channels if the mask has whole channels: (batch, S, H, W) -> (batch, count * M, H, W).
-            For any other mask, such as a checkerboard, the net sees the whole image with zeros
-            where it moves, and gives parameters for the whole image.
+        conditioner: the net, called with the part that stays and, if its attribute `context` (a number
+            of features) is not 0, with the context (batch, context). With S entries that stay and
+            M = D - S that move it maps (batch, S) to (batch, count * M), where
+            count = transformer.count. The same holds of an image's channels if the mask has whole
+            channels: (batch, S, H, W) -> (batch, count * M, H, W). For any other mask, such as a
+            checkerboard, the net sees the whole image with zeros where it moves, and gives
+            parameters for the whole image.
         transformer: the scalar function, such as `AffineTransformer()` or `SplineTransformer()`.
 
     Raises:
@@ -49,7 +50,7 @@ class Coupling(Bijection):
         transformer: Transformer,
     ):
         super().__init__()
-        self.event_shape = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
+        self.event_shape = as_sizes(event_shape)
         check_two_parts(self.event_shape)
         mask = make_mask(self.event_shape, mask) if isinstance(mask, str) else torch.as_tensor(mask)
         if mask.dtype != torch.bool:
@@ -63,6 +64,7 @@ class Coupling(Bijection):
         if bool(mask.all()) or not bool(mask.any()):
             raise ValueError("the mask must leave something to stay (True) and something to move (False)")
         self.conditioner = conditioner
+        self.context = getattr(conditioner, "context", 0)
         self.transformer = transformer
 
         channels = mask.flatten(1)[:, 0] if mask.dim() > 1 else mask
@@ -79,11 +81,11 @@ class Coupling(Bijection):
         self.register_buffer("back", torch.argsort(order), persistent=False)
 
     def forward(self, z, context=None):
-        check_event(z, self.event_shape, self)
+        self.check(z, context)
         return self._transform(self.transformer, z, context)
 
     def inverse(self, x, context=None):
-        check_event(x, self.event_shape, self)
+        self.check(x, context)
         return self._transform(self.transformer.inverse, x, context)
 
     def _transform(self, function, values: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -134,7 +136,7 @@ def make_mask(event_shape: int | Sequence[int], kind: str) -> Tensor:
 
     Source: Dinh et al., 2017, section 3.4 and figure 3.
     """
-    shape = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
+    shape = as_sizes(event_shape)
     if kind not in MASKS:
         raise ValueError(f"mask must be one of {', '.join(MASKS)} or a boolean tensor, got {kind!r}")
     check_two_parts(shape)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from flowlib import moved
 from flowlib.assets import asset
-from flowlib.bijection import Bijection, check_event, draw_uniform, require
+from flowlib.bijection import Bijection, draw_uniform, require, sum_terms
 
 Seed = int | torch.Generator
 
@@ -43,6 +43,7 @@ class Standardizer(Bijection):
 
     def __init__(self, shift: Tensor, scale: Tensor, log: Tensor | None = None):
         super().__init__()
+        self.event_shape = tuple(shift.shape)
         self.register_buffer("shift", shift)
         self.register_buffer("scale", scale)
         self.register_buffer("log", torch.zeros_like(shift, dtype=torch.bool) if log is None else log)
@@ -70,17 +71,17 @@ class Standardizer(Bijection):
         return cls(shift, scale, flags)
 
     def forward(self, z, context=None):
-        check_event(z, self.shift.shape, self)
+        self.check(z, context)
         y = self.scale * z + self.shift
         x = torch.where(self.log, torch.where(self.log, y, 0).exp(), y)
-        return x, self.scale.log().sum() + torch.where(self.log, y, 0).sum(1)
+        return x, sum_terms(self.scale.log()) + torch.where(self.log, y, 0).sum(1)
 
     def inverse(self, x, context=None):
-        check_event(x, self.shift.shape, self)
+        self.check(x, context)
         require((x > 0) | ~self.log, lambda: "Standardizer: columns standardised as logarithms need x > 0")
         log_x = torch.where(self.log, x, 1).log()
         z = (torch.where(self.log, log_x, x) - self.shift) / self.scale
-        return z, -self.scale.log().sum() - log_x.sum(1)
+        return z, -sum_terms(self.scale.log()) - log_x.sum(1)
 
 
 class Split(NamedTuple):

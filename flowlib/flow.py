@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -23,8 +25,6 @@ class Flow(nn.Module):
     Source: Papamakarios et al., 2021, equations 3-6.
     """
 
-    context_size: int | None = None  # 0: the flow takes no context; None: its layers look
-
     def __init__(self, bijection: Bijection, base: nn.Module | Distribution):
         super().__init__()
         if not isinstance(bijection, Bijection):
@@ -33,7 +33,12 @@ class Flow(nn.Module):
             )
         self.bijection = bijection
         self.base = base if isinstance(base, nn.Module) else Base(base)
-        self.event_shape = self.base.event_shape
+        self.event_shape, self.context = self.base.event_shape, bijection.context
+        if bijection.event_shape not in (None, self.event_shape):
+            raise ValueError(
+                f"the bijection takes events of shape {bijection.event_shape}, "
+                f"the base draws events of shape {self.event_shape}"
+            )
 
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Log-density of data in nats.
@@ -50,7 +55,7 @@ class Flow(nn.Module):
                 the bijection's domain.
         """
         check_event(x, self.event_shape, self)
-        self._check_context(context, len(x))
+        check_context(context, self.context, len(x), self)
         z, log_det = self.bijection.inverse(x, context)
         return self.base.log_prob(z) + log_det
 
@@ -77,9 +82,11 @@ class Flow(nn.Module):
         Returns:
             (n, *event).
         """
-        self._check_context(context, n)
+        n = _whole(n)
+        context = _rows(context, n)
+        check_context(context, self.context, n, self)
         z = self._sample_base(n, temperature, generator)
-        return self.bijection(z, _rows(context, n))[0]
+        return self.bijection(z, context)[0]
 
     def sample_with_log_prob(
         self,
@@ -96,9 +103,11 @@ class Flow(nn.Module):
         Returns:
             (n, *event) and (n,).
         """
-        self._check_context(context, n)
+        n = _whole(n)
+        context = _rows(context, n)
+        check_context(context, self.context, n, self)
         z = self._sample_base(n, temperature, generator)
-        x, log_det = self.bijection(z, _rows(context, n))
+        x, log_det = self.bijection(z, context)
         return x, self.base.log_prob(z) - log_det
 
     @torch.no_grad()
@@ -109,22 +118,18 @@ class Flow(nn.Module):
             Steps of (name, value, log_det), the start included. `log_det` is the sum so far.
         """
         check_event(values, self.event_shape, self)
-        self._check_context(context, len(values))
+        check_context(context, self.context, len(values), self)
         stops = [Step("x" if inverse else "z", values, values.new_zeros(len(values)))]
         layers = list(self.bijection.steps())
         for name, layer in reversed(layers) if inverse else layers:
             before = stops[-1]
-            value, term = (layer.inverse if inverse else layer)(before.value, context)
+            value, term = (layer.inverse if inverse else layer)(
+                before.value, context if layer.context else None
+            )
             stops.append(Step(name, value, before.log_det + term))
         return stops
 
-    def _check_context(self, context: Tensor | None, rows: int) -> None:
-        if self.context_size is not None:
-            check_context(context, self.context_size, rows, self)
-
     def _sample_base(self, n: int, temperature: float, generator: torch.Generator | None) -> Tensor:
-        if not isinstance(n, int) or n < 0:
-            raise ValueError(f"the number of samples must be a whole number >= 0, got {n!r}")
         if not temperature >= 0:
             raise ValueError(f"the temperature must be >= 0, got {temperature}")
         return self.base.sample(n, temperature, generator)
@@ -141,6 +146,13 @@ class Flow(nn.Module):
             f"{type(self).__name__}(event {self.event_shape}, {self.parameter_count:,} parameters)\n"
             f"  base: {self.base}\n  z -> " + " -> ".join(shown) + " -> x"
         )
+
+
+def _whole(n: int) -> int:
+    """A number of samples as an int; whatever counts as one will do, such as a NumPy integer."""
+    if not isinstance(n, Integral) or isinstance(n, bool) or n < 0:
+        raise ValueError(f"the number of samples must be a whole number >= 0, got {n!r}")
+    return int(n)
 
 
 def _rows(context: Tensor | None, n: int) -> Tensor | None:

@@ -16,12 +16,14 @@ from flowlib.bijection import (
     check_event,
     draw_normal,
     draw_uniform,
+    no_log_det,
     require,
     sum_event,
+    sum_terms,
 )
 from flowlib.coupling import Coupling, make_mask
 from flowlib.linear import ActNorm, Linear, full_precision
-from flowlib.nets import ConvNet
+from flowlib.nets import ConvNet, Widths
 from flowlib.scalar import Affine, AffineTransformer, Sigmoid
 
 
@@ -38,7 +40,7 @@ class Squeeze(Bijection):
     """
 
     def forward(self, z, context=None):
-        _check_image(z, self)
+        self.check(z, context)
         batch, channels, height, width = z.shape
         if height % 2 or width % 2:
             raise ValueError(
@@ -46,15 +48,27 @@ class Squeeze(Bijection):
                 "Pad or crop the images first."
             )
         blocks = z.reshape(batch, channels, height // 2, 2, width // 2, 2).permute(0, 1, 3, 5, 2, 4)
-        return blocks.reshape(batch, 4 * channels, height // 2, width // 2), z.new_zeros(batch)
+        return blocks.reshape(batch, 4 * channels, height // 2, width // 2), no_log_det(z)
 
     def inverse(self, x, context=None):
-        _check_image(x, self)
+        self.check(x, context)
         batch, channels, height, width = x.shape
         if channels % 4:
             raise ValueError(f"Squeeze's inverse needs channels in fours, got {channels}")
         blocks = x.reshape(batch, channels // 4, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
-        return blocks.reshape(batch, channels // 4, 2 * height, 2 * width), x.new_zeros(batch)
+        return blocks.reshape(batch, channels // 4, 2 * height, 2 * width), no_log_det(x)
+
+    def check(self, values, context=None):
+        super().check(values, context)
+        _check_image(values, self)
+
+    def shape_of_x(self, shape):
+        channels, height, width = shape
+        return 4 * channels, height // 2, width // 2
+
+    def shape_of_z(self, shape):
+        channels, height, width = shape
+        return channels // 4, 2 * height, 2 * width
 
 
 class Split(Bijection):
@@ -73,14 +87,19 @@ class Split(Bijection):
 
     def __init__(self, inner: Bijection):
         super().__init__()
-        self.inner = inner
+        self.inner, self.context = inner, inner.context
+        if inner.event_shape is not None:
+            channels, *size = inner.event_shape
+            self.event_shape = 2 * channels, *size
 
     def forward(self, z, context=None):
+        self.check(z, context)
         stay, leave = self._halves(z)
         stay, log_det = self.inner(stay, context)
         return torch.cat([stay, leave], 1), log_det
 
     def inverse(self, x, context=None):
+        self.check(x, context)
         stay, leave = self._halves(x)
         stay, log_det = self.inner.inverse(stay, context)
         return torch.cat([stay, leave], 1), log_det
@@ -111,18 +130,23 @@ class Conv1x1(Linear):
         super().__init__(channels, bias=False)
         noise = torch.randn(channels, channels, generator=generator, dtype=torch.float64)
         self.set_weight(torch.linalg.qr(noise).Q)
+        self.event_shape = None  # images of any size
 
     def forward(self, z, context=None):
-        _check_image(z, self, self.dim)
+        self.check(z, context)
         return _each_pixel(self.weight(), z), self._log_det(z)
 
     def inverse(self, x, context=None):
-        _check_image(x, self, self.dim)
+        self.check(x, context)
         # There are many more pixels than channels: W^-1 once costs less than solving for every pixel.
         return _each_pixel(self.solve(self.identity()), x), -self._log_det(x)
 
+    def check(self, values, context=None):
+        super().check(values, context)
+        _check_image(values, self, self.dim)
+
     def _log_det(self, values: Tensor) -> Tensor:
-        return (_pixels(values) * self.log_diagonal.sum()).expand(len(values))
+        return (_pixels(values) * sum_terms(self.log_diagonal)).expand(len(values))
 
 
 class GlowStep(Chain):
@@ -168,7 +192,7 @@ def _make_one_product(conv: Bijection, norm: Bijection) -> bool:
 
 
 def _step_log_det(conv: Conv1x1, norm: ActNorm, image: Tensor) -> Tensor:
-    return _pixels(image) * (conv.log_diagonal + norm.log_scale).sum()
+    return _pixels(image) * sum_terms(conv.log_diagonal + norm.log_scale)
 
 
 class Checkpoint(Bijection):
@@ -180,6 +204,7 @@ class Checkpoint(Bijection):
     def __init__(self, bijection: Bijection):
         super().__init__()
         self.bijection = bijection
+        self.event_shape, self.context = bijection.event_shape, bijection.context
 
     def forward(self, z, context=None):
         return self._run(self.bijection, z, context)
@@ -192,13 +217,20 @@ class Checkpoint(Bijection):
             return function(values, context)
         return checkpoint(function, values, context, use_reentrant=False, preserve_rng_state=False)
 
+    def shape_of_x(self, shape):
+        return self.bijection.shape_of_x(shape)
+
+    def shape_of_z(self, shape):
+        return self.bijection.shape_of_z(shape)
+
     def steps(self):
         yield from self.bijection.steps()
 
 
 def image_coupling(
     shape: Sequence[int],
-    hidden: Sequence[int] = (64, 64),
+    hidden: Widths = (64, 64),
+    *,
     context: int = 0,
     mask: str | Tensor = "channel",
     bound: float = 2.0,
@@ -213,14 +245,15 @@ def image_coupling(
     if bool((mask == mask[:, :1, :1]).all()):  # whole channels stay or move: the net sees those that stay
         seen = int(mask[:, 0, 0].sum())
         moved = shape[0] - seen
-    return Coupling(shape, mask, ConvNet(seen, 2 * moved, hidden, context), AffineTransformer(bound))
+    return Coupling(shape, mask, ConvNet(seen, 2 * moved, hidden, context=context), AffineTransformer(bound))
 
 
 def glow_layers(
     shape: Sequence[int],
     levels: int,
     steps: int,
-    hidden: Sequence[int],
+    hidden: Widths,
+    *,
     context: int = 0,
     checkpointed: bool = False,
 ) -> Chain:
@@ -249,10 +282,11 @@ def glow_layers(
     parts: list[Bijection] = []
     if levels > 1:
         deeper = (channels // 2, height, width)
-        layers.append(Split(glow_layers(deeper, levels - 1, steps, hidden, context, checkpointed)))
-        parts.append(image_coupling(inner_shape, hidden, context))
+        inner = glow_layers(deeper, levels - 1, steps, hidden, context=context, checkpointed=checkpointed)
+        layers.append(Split(inner))
+        parts.append(image_coupling(inner_shape, hidden, context=context))
     for _ in range(steps):
-        coupling = image_coupling(inner_shape, hidden, context)
+        coupling = image_coupling(inner_shape, hidden, context=context)
         parts.append(GlowStep(coupling, Conv1x1(channels), ActNorm(channels)))
     layers += [Checkpoint(part) for part in parts] if checkpointed else parts
     return Chain(*layers, Inverse(Squeeze()))
@@ -302,7 +336,7 @@ class VariationalDequantization(nn.Module):
         layers: number of coupling layers.
     """
 
-    def __init__(self, shape: Sequence[int], levels: int, hidden: Sequence[int] = (32, 32), layers: int = 4):
+    def __init__(self, shape: Sequence[int], levels: int, hidden: Widths = (32, 32), layers: int = 4):
         super().__init__()
         self.shape, self.levels = tuple(shape), levels
         channels, height, width = self.shape

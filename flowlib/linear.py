@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, check_event
+from flowlib.bijection import Bijection, check_event, no_log_det, sum_terms
 
 
 class Linear(Bijection):
@@ -32,11 +32,11 @@ class Linear(Bijection):
         bias: whether b is learned or left out.
     """
 
-    def __init__(self, dim: int, bias: bool = True):
+    def __init__(self, dim: int, *, bias: bool = True):
         super().__init__()
         if dim < 1:
             raise ValueError(f"{type(self).__name__} needs dim >= 1, got {dim}")
-        self.dim = dim
+        self.dim, self.event_shape = dim, (dim,)
         self.lower = nn.Parameter(torch.zeros(dim, dim))  # only what lies below the diagonal is used
         self.upper = nn.Parameter(torch.zeros(dim, dim))  # only what lies above the diagonal is used
         self.log_diagonal = nn.Parameter(torch.zeros(dim))
@@ -100,15 +100,15 @@ class Linear(Bijection):
         return self.upper.triu(1) + diagonal.diag()
 
     def forward(self, z, context=None):
-        check_event(z, (self.dim,), self)
+        self.check(z, context)
         with full_precision(z):
             x = F.linear(z, self.weight(), self.bias)
-        return x, self.log_diagonal.sum().expand(len(z))
+        return x, sum_terms(self.log_diagonal).expand(len(z))
 
     def inverse(self, x, context=None):
-        check_event(x, (self.dim,), self)
+        self.check(x, context)
         z = self.solve((x if self.bias is None else x - self.bias).T).T
-        return z, -self.log_diagonal.sum().expand(len(x))
+        return z, -sum_terms(self.log_diagonal).expand(len(x))
 
     def solve(self, columns: Tensor) -> Tensor:
         """W^-1 times each column of a (D, n) matrix."""
@@ -156,12 +156,16 @@ class Permutation(Bijection):
         return cls(torch.randperm(dim, generator=generator))
 
     def forward(self, z, context=None):
-        check_event(z, (len(self.order), *z.shape[2:]), self)
-        return z.index_select(1, self.order), z.new_zeros(len(z))
+        self.check(z, context)
+        return z.index_select(1, self.order), no_log_det(z)
 
     def inverse(self, x, context=None):
-        check_event(x, (len(self.order), *x.shape[2:]), self)
-        return x.index_select(1, self.back), x.new_zeros(len(x))
+        self.check(x, context)
+        return x.index_select(1, self.back), no_log_det(x)
+
+    def check(self, values, context=None):
+        super().check(values, context)
+        check_event(values, (len(self.order), *values.shape[2:]), self)
 
     def extra_repr(self) -> str:
         order = self.order.tolist()
@@ -219,10 +223,14 @@ class ActNorm(Bijection):
         self._initialised = True
 
     def forward(self, z, context=None):
-        check_event(z, (self.dim, *z.shape[2:]), self)
+        self.check(z, context)
         log_scale = self.log_scale
         x = z * _per_channel(log_scale.exp(), z) + _per_channel(self.shift, z)
-        return x, (log_scale.sum() * math.prod(z.shape[2:])).expand(len(z))
+        return x, (sum_terms(log_scale) * math.prod(z.shape[2:])).expand(len(z))
+
+    def check(self, values, context=None):
+        super().check(values, context)
+        check_event(values, (self.dim, *values.shape[2:]), self)
 
     def start(self, x: Tensor) -> None:
         """Initialise from x, (batch, D, ...), if it is the first batch in training mode."""
@@ -230,11 +238,11 @@ class ActNorm(Bijection):
             self.initialise(x)
 
     def inverse(self, x, context=None):
-        check_event(x, (self.dim, *x.shape[2:]), self)
+        self.check(x, context)
         self.start(x)
         log_scale = self.log_scale
         z = (x - _per_channel(self.shift, x)) * _per_channel((-log_scale).exp(), x)
-        return z, (-log_scale.sum() * math.prod(x.shape[2:])).expand(len(x))
+        return z, (-sum_terms(log_scale) * math.prod(x.shape[2:])).expand(len(x))
 
     def extra_repr(self) -> str:
         return f"{self.dim}, initialised={self._initialised}"

@@ -18,7 +18,7 @@ from flowlib.continuous import Continuous, VelocityMLP
 from flowlib.coupling import Coupling, make_mask
 from flowlib.flow import Flow
 from flowlib.image import glow_layers
-from flowlib.nets import MLP, Activation
+from flowlib.nets import MLP, Activation, Widths
 from flowlib.planar import Planar, Radial
 from flowlib.scalar import AffineTransformer, InverseTransformer, Transformer
 from flowlib.splines import SplineTransformer
@@ -44,8 +44,6 @@ class PlanarFlow(Flow):
     Source: Rezende & Mohamed, 2015, "Variational Inference with Normalizing Flows".
     """
 
-    context_size = 0
-
     def __init__(self, dim: int, layers: int = 16, cheap: str = "sample"):
         if cheap not in ("sample", "density"):
             raise ValueError(f"cheap must be 'sample' or 'density', got {cheap!r}")
@@ -68,8 +66,6 @@ class RadialFlow(Flow):
 
     Source: Rezende & Mohamed, 2015, "Variational Inference with Normalizing Flows".
     """
-
-    context_size = 0
 
     def __init__(self, dim: int, layers: int = 16):
         super().__init__(Chain(*(Radial(dim) for _ in range(layers))), StandardNormal((dim,)))
@@ -97,7 +93,8 @@ class RealNVP(Flow):
         self,
         dim: int,
         layers: int = 8,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         context: int = 0,
         activation: Activation = nn.ReLU,
     ):
@@ -127,13 +124,14 @@ class NSF(Flow):
         self,
         dim: int,
         layers: int = 4,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         bins: int = 8,
         context: int = 0,
         activation: Activation = nn.ReLU,
         bound: float = 5.0,
     ):
-        transformer = SplineTransformer(bins, bound)
+        transformer = SplineTransformer(bins, bound=bound)
         super().__init__(
             couplings(dim, layers, hidden, context, activation, transformer), StandardNormal((dim,))
         )
@@ -161,7 +159,8 @@ class MAF(Flow):
         self,
         dim: int,
         layers: int = 5,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         context: int = 0,
         transformer: str | Transformer = "affine",
         activation: Activation = nn.ReLU,
@@ -182,7 +181,8 @@ class IAF(Flow):
         self,
         dim: int,
         layers: int = 5,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         context: int = 0,
         transformer: str | Transformer = "affine",
         activation: Activation = nn.ReLU,
@@ -218,11 +218,12 @@ class Glow(Flow):
         shape: Sequence[int],
         levels: int = 2,
         steps: int = 8,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         context: int = 0,
         checkpointed: bool = False,
     ):
-        layers = glow_layers(shape, levels, steps, hidden, context, checkpointed)
+        layers = glow_layers(shape, levels, steps, hidden, context=context, checkpointed=checkpointed)
         super().__init__(layers, StandardNormal(tuple(shape)))
 
 
@@ -244,12 +245,13 @@ class CNF(Flow):
     def __init__(
         self,
         dim: int,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         context: int = 0,
         activation: str = "tanh",
         **solver,
     ):
-        net = VelocityMLP(dim, hidden, context, activation)
+        net = VelocityMLP(dim, hidden, context=context, activation=activation)
         super().__init__(Continuous(net, **solver), StandardNormal((dim,)))
 
 
@@ -262,7 +264,7 @@ def affine_to_z() -> Transformer:
 def couplings(
     dim: int,
     layers: int,
-    hidden: Sequence[int],
+    hidden: Widths,
     context: int,
     activation: Activation,
     transformer: Transformer,
@@ -278,7 +280,7 @@ def couplings(
         mask = mask if layer % 2 == 0 else ~mask
         stay = int(mask.sum())
         outputs = transformer.count * (dim - stay)
-        conditioner = MLP(stay, outputs, hidden, context, activation, zero_start=False)
+        conditioner = MLP(stay, outputs, hidden, context=context, activation=activation, zero_start=False)
         steps.append(Coupling(dim, mask, conditioner, transformer))
     return Chain(*steps)
 
@@ -286,7 +288,7 @@ def couplings(
 def autoregressive_layers(
     dim: int,
     layers: int,
-    hidden: Sequence[int],
+    hidden: Widths,
     context: int,
     transformer: str | Transformer,
     activation: Activation,
@@ -300,7 +302,13 @@ def autoregressive_layers(
     orders = [range(dim), range(dim)[::-1]]
     return [
         MaskedAutoregressive(
-            dim, hidden, transformer, orders[layer % 2], context, activation, zero_start=False
+            dim,
+            hidden,
+            transformer,
+            order=orders[layer % 2],
+            context=context,
+            activation=activation,
+            zero_start=False,
         )
         for layer in range(layers)
     ]

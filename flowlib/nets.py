@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowlib.bijection import check_context
+from flowlib.bijection import as_sizes, check_context
 
 Activation = Callable[[], nn.Module]
+Widths = int | Sequence[int]  # of the hidden layers; a number stands for one layer of that width
 
 
 class MLP(nn.Module):
@@ -24,7 +25,7 @@ class MLP(nn.Module):
 
     Args:
         inputs, outputs: numbers of features.
-        hidden: the width of each hidden layer; empty for a linear map.
+        hidden: the width of each hidden layer, or of the only one; empty for a linear map.
         context: number of context features, joined to the input; 0 for none.
         activation: makes the activation, for example `nn.ReLU` or `nn.Tanh`.
         zero_start: whether the last layer starts with zeros, or with torch's random weights.
@@ -37,14 +38,15 @@ class MLP(nn.Module):
         self,
         inputs: int,
         outputs: int,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         context: int = 0,
         activation: Activation = nn.ReLU,
         zero_start: bool = True,
     ):
         super().__init__()
         self.context = context
-        *inner, last = pairwise([inputs + context, *hidden, outputs])
+        *inner, last = pairwise([inputs + context, *as_sizes(hidden), outputs])
         layers = [part for sizes in inner for part in (nn.Linear(*sizes), activation())]
         self.layers = nn.Sequential(*layers, nn.Linear(*last))
         if zero_start:
@@ -70,16 +72,16 @@ class ResidualMLP(nn.Module):
         self,
         inputs: int,
         outputs: int,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         context: int = 0,
         activation: Activation = nn.ReLU,
         zero_start: bool = True,
     ):
         super().__init__()
+        hidden = as_sizes(hidden)
         if len(set(hidden)) != 1:
-            raise ValueError(
-                f"ResidualMLP needs blocks of one width, such as hidden=(64, 64); got {tuple(hidden)}"
-            )
+            raise ValueError(f"ResidualMLP needs blocks of one width, such as hidden=(64, 64); got {hidden}")
         self.context = context
         width = hidden[0]
         self.first = nn.Linear(inputs + context, width)
@@ -124,11 +126,13 @@ class ConvNet(nn.Module):
         self,
         inputs: int,
         outputs: int,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         context: int = 0,
         activation: Activation = relu_in_place,
     ):
         super().__init__()
+        hidden = as_sizes(hidden)
         if not hidden:
             raise ValueError("ConvNet needs at least one hidden layer, such as hidden=(64, 64); got none")
         self.context = context
@@ -194,7 +198,8 @@ class MaskedMLP(nn.Module):
         self,
         dim: int,
         count: int,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         order: Sequence[int] | None = None,
         context: int = 0,
         activation: Activation = nn.ReLU,
@@ -204,6 +209,7 @@ class MaskedMLP(nn.Module):
         order = list(range(dim)) if order is None else [int(place) for place in order]
         if sorted(order) != list(range(dim)):
             raise ValueError(f"order must hold each of 0 ... {dim - 1} once, got {order}")
+        hidden = as_sizes(hidden)
         if not hidden:
             raise ValueError("MaskedMLP needs at least one hidden layer, such as hidden=(64, 64); got none")
         self.dim, self.count, self.order, self.context = dim, count, order, context

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, check_event, find_root
+from flowlib.bijection import Bijection, find_root, wide
 
 # The slope of a layer never falls below this. In exact arithmetic any positive slope is invertible;
 # in float32 a slope of 1e-6 loses every digit on the way back.
@@ -45,7 +45,7 @@ class Planar(Bijection):
 
     def __init__(self, dim: int):
         super().__init__()
-        self.dim = dim
+        self.dim, self.event_shape = dim, (dim,)
         self.w = nn.Parameter(torch.randn(dim) / math.sqrt(dim))
         self.u = nn.Parameter(0.1 * torch.randn(dim))
         self.b = nn.Parameter(torch.zeros(()))
@@ -61,16 +61,16 @@ class Planar(Bijection):
         return u, share * lowest + (1 - share) * (1 + w_u)
 
     def forward(self, z, context=None):
-        check_event(z, (self.dim,), self)
+        self.check(z, context)
         u, lowest = self.constrained_u()
         a = (z * self.w).sum(1) + self.b
-        return z + u * torch.tanh(a)[:, None], _tanh_slope(a, lowest).log()
+        return z + u * torch.tanh(a)[:, None], _log_slope(a, lowest)
 
     def inverse(self, x, context=None):
-        check_event(x, (self.dim,), self)
+        self.check(x, context)
         u, lowest = self.constrained_u()
         a = _solve_tanh((x * self.w).sum(1) + self.b, lowest - 1, 1.0, 0.0, lowest)
-        return x - u * torch.tanh(a)[:, None], -_tanh_slope(a, lowest).log()
+        return x - u * torch.tanh(a)[:, None], -_log_slope(a, lowest)
 
     def extra_repr(self) -> str:
         return str(self.dim)
@@ -95,7 +95,7 @@ class Radial(Bijection):
 
     def __init__(self, dim: int):
         super().__init__()
-        self.dim = dim
+        self.dim, self.event_shape = dim, (dim,)
         self.center = nn.Parameter(0.1 * torch.randn(dim))
         self.raw_alpha = nn.Parameter(torch.full((), math.log(math.e - 1)))  # alpha = 1
         self.raw_slope = nn.Parameter(math.log(math.e - 1) + 0.1 * torch.randn(()))  # s near 1
@@ -107,20 +107,21 @@ class Radial(Bijection):
 
     def log_det(self, r: Tensor) -> Tensor:
         """log det dx/dz at distance r from the centre, both of shape (batch,)."""
-        alpha, s = self.constrained()
+        alpha, s = map(wide, self.constrained())
+        r = wide(r)
         across = (r + s).log() - (r + alpha).log()
         along = (r * (r + 2 * alpha) + alpha * s).log() - 2 * (r + alpha).log()
         return (self.dim - 1) * across + along
 
     def forward(self, z, context=None):
-        check_event(z, (self.dim,), self)
+        self.check(z, context)
         alpha, s = self.constrained()
         offset = z - self.center
         r = torch.linalg.vector_norm(offset, dim=1)
         return self.center + offset * ((r + s) / (r + alpha))[:, None], self.log_det(r)
 
     def inverse(self, x, context=None):
-        check_event(x, (self.dim,), self)
+        self.check(x, context)
         alpha, s = self.constrained()
         offset = x - self.center
         distance = torch.linalg.vector_norm(offset, dim=1)
@@ -165,7 +166,7 @@ class Sylvester(Bijection):
         rank = min(dim, 8) if rank is None else rank
         if not 1 <= rank <= dim:
             raise ValueError(f"Sylvester needs a rank from 1 to dim = {dim}, got {rank}")
-        self.dim, self.rank = dim, rank
+        self.dim, self.rank, self.event_shape = dim, rank, (dim,)
         self.reflections = nn.Parameter(torch.randn(rank, dim))
         self.outer = nn.Parameter(0.1 * torch.randn(rank, rank))  # R before its constraint
         self.inner = nn.Parameter(0.1 * torch.randn(rank, rank))  # R' before its constraint
@@ -184,15 +185,15 @@ class Sylvester(Bijection):
         return q, outer, inner
 
     def forward(self, z, context=None):
-        check_event(z, (self.dim,), self)
+        self.check(z, context)
         q, outer, inner = self.factors()
         a = z @ q @ inner.T + self.b
         x = z + torch.tanh(a) @ outer.T @ q.T
         lowest = 1 + outer.diagonal() * inner.diagonal()
-        return x, _tanh_slope(a, lowest).log().sum(1)
+        return x, _log_slope(a, lowest).sum(1)
 
     def inverse(self, x, context=None):
-        check_event(x, (self.dim,), self)
+        self.check(x, context)
         q, outer, inner = self.factors()
         y = x @ q
         lowest = 1 + outer.diagonal() * inner.diagonal()
@@ -207,7 +208,7 @@ class Sylvester(Bijection):
             a = inner[i, i] * v_i + rest_a
             v.append(v_i)
             h.append(torch.tanh(a))
-            log_det = log_det - _tanh_slope(a, lowest[i]).log()
+            log_det = log_det - _log_slope(a, lowest[i])
         h = torch.stack(h[::-1], 1)
         return x - h @ outer.T @ q.T, log_det
 
@@ -219,6 +220,10 @@ def _tanh_slope(a: Tensor, lowest: Tensor) -> Tensor:
     """1 + (lowest - 1) (1 - tanh(a)^2), the slope of a + (lowest - 1) tanh(a), as a sum of positive terms."""
     bend = 4 * torch.sigmoid(2 * a) * torch.sigmoid(-2 * a)  # 1 - tanh(a)^2, without cancellation
     return (1 - bend) + lowest * bend
+
+
+def _log_slope(a: Tensor, lowest: Tensor) -> Tensor:
+    return _tanh_slope(wide(a), wide(lowest)).log()
 
 
 def _solve_tanh(y: Tensor, height: Tensor, scale: Tensor, shift: Tensor, lowest: Tensor) -> Tensor:

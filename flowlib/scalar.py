@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowlib import moved
-from flowlib.bijection import Bijection, check_event, find_root, require, sum_event
+from flowlib.bijection import Bijection, as_sizes, find_root, require, sum_event
 
 
 class Transformer(nn.Module):
@@ -114,7 +114,7 @@ class MixtureCDFTransformer(Transformer):
     Source: Ho et al., 2019, "Flow++", section 3.2 (with normal instead of logistic components).
     """
 
-    def __init__(self, components: int = 4, spread: float = 2.0):
+    def __init__(self, components: int = 4, *, spread: float = 2.0):
         super().__init__()
         if components < 1:
             raise ValueError(f"a mixture needs at least one component, got {components}")
@@ -182,16 +182,16 @@ class Elementwise(Bijection):
     def __init__(self, transformer: Transformer, event_shape: tuple[int, ...] = ()):
         super().__init__()
         self.transformer = transformer
-        self.event_shape = tuple(event_shape)
+        self.event_shape = as_sizes(event_shape)
         self.params = nn.Parameter(transformer.start(self.event_shape))
 
     def forward(self, z, context=None):
-        check_event(z, self.event_shape, self)
+        self.check(z, context)
         x, log_derivative = self.transformer(z, self.params.expand(len(z), *self.params.shape))
         return x, sum_event(log_derivative)
 
     def inverse(self, x, context=None):
-        check_event(x, self.event_shape, self)
+        self.check(x, context)
         z, log_derivative = self.transformer.inverse(x, self.params.expand(len(x), *self.params.shape))
         return z, sum_event(log_derivative)
 
@@ -208,8 +208,8 @@ class MixtureCDF(Elementwise):
         spread: the means start evenly between -spread and spread.
     """
 
-    def __init__(self, components: int = 4, event_shape: tuple[int, ...] = (), spread: float = 2.0):
-        super().__init__(MixtureCDFTransformer(components, spread), event_shape)
+    def __init__(self, components: int = 4, event_shape: tuple[int, ...] = (), *, spread: float = 2.0):
+        super().__init__(MixtureCDFTransformer(components, spread=spread), event_shape)
 
     def components(self) -> tuple[Tensor, Tensor, Tensor]:
         """Weights, means and standard deviations, each of shape (components, *event)."""
@@ -229,7 +229,7 @@ class Affine(Bijection):
             directions, for an event that shift and scale do not fit.
     """
 
-    def __init__(self, shift: Tensor | float = 0.0, scale: Tensor | float = 1.0, trainable: bool = False):
+    def __init__(self, shift: Tensor | float = 0.0, scale: Tensor | float = 1.0, *, trainable: bool = False):
         super().__init__()
         shift, scale = _as_float(shift), _as_float(scale)
         if not bool((torch.isfinite(scale) & (scale != 0)).all()):
@@ -240,15 +240,16 @@ class Affine(Bijection):
         self.scale = nn.Parameter(scale, requires_grad=trainable)
 
     def forward(self, z, context=None):
-        self._check(z)
+        self.check(z, context)
         return self.scale * z + self.shift, self._log_det(z)
 
     def inverse(self, x, context=None):
-        self._check(x)
+        self.check(x, context)
         return (x - self.shift) / self.scale, -self._log_det(x)
 
-    def _check(self, values: Tensor) -> None:
-        """Raise where broadcasting would widen the event, or take the batch for a part of it."""
+    def check(self, values, context=None):
+        """Raise also where broadcasting would widen the event, or take the batch for a part of it."""
+        super().check(values, context)
         event, shift, scale = values.shape[1:], self.shift.shape, self.scale.shape
         try:
             fits = torch.broadcast_shapes(event, shift, scale) == event
@@ -279,9 +280,11 @@ class Exp(Bijection):
     """
 
     def forward(self, z, context=None):
+        self.check(z, context)
         return z.exp(), sum_event(z)
 
     def inverse(self, x, context=None):
+        self.check(x, context)
         require(x > 0, lambda: f"Exp: the inverse is a logarithm and needs x > 0, {span(x)}")
         z = x.log()
         return z, -sum_event(z)
@@ -295,10 +298,12 @@ class Sigmoid(Bijection):
     """
 
     def forward(self, z, context=None):
+        self.check(z, context)
         # log dx/dz = log x + log(1 - x), written so that neither end loses precision.
         return open_interval(torch.sigmoid(z)), sum_event(F.logsigmoid(z) + F.logsigmoid(-z))
 
     def inverse(self, x, context=None):
+        self.check(x, context)
         require((x > 0) & (x < 1), lambda: f"Sigmoid: the inverse needs 0 < x < 1, {span(x)}")
         log_x, log_rest = x.log(), torch.log1p(-x)
         return log_x - log_rest, -sum_event(log_x + log_rest)
@@ -318,9 +323,11 @@ class LeakyReLU(Bijection):
         self.slope = slope
 
     def forward(self, z, context=None):
+        self.check(z, context)
         return torch.where(z < 0, self.slope * z, z), self._log_det(z)
 
     def inverse(self, x, context=None):
+        self.check(x, context)
         return torch.where(x < 0, x / self.slope, x), -self._log_det(x)
 
     def _log_det(self, values: Tensor) -> Tensor:

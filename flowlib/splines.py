@@ -34,7 +34,7 @@ class SplineTransformer(Transformer):
     Source: Durkan et al., 2019, "Neural Spline Flows", section 3.1 and appendix A.
     """
 
-    def __init__(self, bins: int = 8, bound: float = 5.0, min_bin: float = 1e-3, min_slope: float = 1e-3):
+    def __init__(self, bins: int = 8, *, bound: float = 5.0, min_bin: float = 1e-3, min_slope: float = 1e-3):
         super().__init__()
         if not 1 <= bins < 1 / min_bin:
             raise ValueError(f"bins must be at least 1 and below 1 / min_bin = {1 / min_bin:g}, got {bins}")

@@ -36,7 +36,7 @@ repeat: .venv/course.stamp
 		--nbval-sanitize-with=assets/nbval.cfg lessons/$(L)_*/lesson.ipynb
 
 # instructors:
-.PHONY: grade test test-lesson bench gpu soak site figures
+.PHONY: grade test test-lesson bench gpu soak golden site figures
 grade: .venv/course.stamp
 	@$(BIN)/flowcourse sample-class 01
 
@@ -57,6 +57,9 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 gpu:
 	@$(GPU_PYTHON) -m tests.gpu $(if $(PART),--part $(PART)) $(if $(filter file,$(origin L)),,--lesson $(L)) \
 		$(if $(OUT),--out $(OUT))
+
+golden: .venv/all.stamp
+	@$(BIN)/python -m tests.golden
 
 site: .venv/all.stamp
 	@$(BIN)/flowcourse site

@@ -155,12 +155,7 @@ def fit(
             total += loss(flow, rows, extra).mean().item() * len(rows)
         return workers.sum(torch.tensor(total, device=device)).item() / len(valid)
 
-    return _train(
-        flow,
-        batches,
-        loss,
-        validate if valid is not None else None,
-        workers,
+    settings = Settings(
         steps=steps,
         lr=lr,
         weight_decay=weight_decay,
@@ -172,6 +167,7 @@ def fit(
         seed=seed,
         progress=progress,
     )
+    return _Run(flow, batches, loss, validate if valid is not None else None, workers, settings).train()
 
 
 def fit_energy(
@@ -213,12 +209,8 @@ def fit_energy(
         draws, log_q = flow.sample_with_log_prob(len(rows))
         return log_q - log_density(draws)
 
-    return _train(
-        flow,
-        batches,
-        loss,
-        None,
-        Workers(best_device() if device == "auto" else device),
+    workers = Workers(best_device() if device == "auto" else device)
+    settings = Settings(
         steps=_count_steps(steps, None, 1),
         lr=lr,
         weight_decay=weight_decay,
@@ -230,6 +222,7 @@ def fit_energy(
         seed=seed,
         progress=progress,
     )
+    return _Run(flow, batches, loss, None, workers, settings).train()
 
 
 def negative_log_likelihood(flow: nn.Module, x: Tensor, context: Tensor | None = None) -> Tensor:
@@ -351,100 +344,154 @@ def _repeater(update: Update, steps: int, record: bool | str) -> Repeater:
     return Repeater(update, watched=worth and device.type == "cuda" and alone)
 
 
-def _train(
-    flow,
-    batches,
-    loss,
-    validate,
-    workers,
-    *,
-    steps,
-    lr,
-    weight_decay,
-    clip,
-    schedule,
-    evaluate_every,
-    patience,
-    record,
-    seed,
-    progress,
-) -> History:
-    if schedule not in ("cosine", None):
-        raise ValueError(f'expected schedule="cosine" or None, got {schedule!r}')
-    named = [(name, parameter) for name, parameter in flow.named_parameters() if parameter.requires_grad]
-    if not named:
-        raise ValueError("the flow has no parameter to train")
-    device, home, was_training = workers.device, named[0][1].device, flow.training
-    evaluate_every = evaluate_every or max(1, steps // 50)
-    if progress == "auto":
-        progress = sys.stderr.isatty()
-    history, best, best_valid, strikes = History(), None, math.inf, 0
-    started = time.perf_counter()
-    devices = [device] if device.type == "cuda" else []
-    with (
-        torch.random.fork_rng(devices),
-        tqdm(total=steps, disable=not progress or workers.rank > 0, leave=False, unit="step") as bar,
-    ):
-        # Everybody shuffles alike, and draws noise of their own.
-        generator = torch.Generator().manual_seed(seed)
-        torch.manual_seed(seed + workers.rank)
-        try:
-            flow.to(device).train()
-            workers.agree(flow)
-            update = Update(flow, loss, lr=lr, weight_decay=weight_decay, clip=clip, workers=workers)
-            step_with, last_record = _repeater(update, steps, record), 0
-            for step, (rows, context) in zip(range(1, steps + 1), batches(generator, device), strict=False):
-                if step == 1 and workers.count > 1:
-                    # Layers that start from their first batch must see the same one everywhere.
-                    with torch.no_grad():
-                        loss(flow, rows, context)
-                if schedule:
-                    update.set_rate(0.5 * lr * (1 + math.cos(math.pi * (step - 1) / steps)))
-                try:
-                    (step_with if step < steps else step_with.check)(rows, context)
-                except NotFinite as error:
-                    raise _diverged(str(step), error.args[0], named) from None
-                if step_with.obstacle and not history.obstacle:
-                    history.obstacle = step_with.obstacle
-                    _say_why(history.obstacle, record)
-                bar.update()
-                if step % evaluate_every and step != steps:
-                    continue
+@dataclass(frozen=True)
+class Settings:
+    """How to train, as `fit` explains it."""
 
-                step_with.raise_if_failed()
-                train = float(workers.sum(update.total)) / (step - last_record)
-                if not math.isfinite(train):
-                    raise _diverged(f"{last_record + 1}–{step}", train, named)
-                history.steps.append(step)
-                history.train.append(train)
-                update.total.zero_()
-                last_record = step
-                if validate is None:
-                    bar.set_postfix(train=f"{train:.3f}", refresh=False)
-                    continue
-                flow.eval()
-                with torch.no_grad():
-                    history.valid.append(validate(device))
-                flow.train()
-                bar.set_postfix(train=f"{train:.3f}", valid=f"{history.valid[-1]:.3f}", refresh=False)
-                if history.valid[-1] < best_valid:
-                    best_valid, strikes, history.best_step = history.valid[-1], 0, step
-                    best = {name: tensor.clone() for name, tensor in flow.state_dict().items()}
-                else:
-                    strikes += 1
-                    if patience is not None and strikes >= patience:
-                        history.stopped_early = step < steps
-                        break
-            history.recorded = step_with.replays
-        finally:
-            # Also after an interruption: what was learned up to the best record stays.
-            if best is not None:
-                flow.load_state_dict(best)
-            flow.to(home).train(was_training)
-    if best is None:
-        history.best_step = history.steps[-1]
-    history.seconds = time.perf_counter() - started
-    return history
+    steps: int
+    lr: float
+    weight_decay: float
+    clip: float | None
+    schedule: str | None
+    evaluate_every: int | None
+    patience: int | None
+    record: bool | str
+    seed: int
+    progress: bool | str
+
+    def __post_init__(self) -> None:
+        if self.schedule not in ("cosine", None):
+            raise ValueError(f'expected schedule="cosine" or None, got {self.schedule!r}')
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 1."""
+        if self.schedule is None:
+            return self.lr
+        return 0.5 * self.lr * (1 + math.cos(math.pi * (step - 1) / self.steps))
+
+    def looks_at(self, step: int) -> bool:
+        """Whether the run is recorded and validated after this step."""
+        return step % (self.evaluate_every or max(1, self.steps // 50)) == 0 or step == self.steps
+
+    @property
+    def shows_progress(self) -> bool:
+        return sys.stderr.isatty() if self.progress == "auto" else bool(self.progress)
+
+
+class _Run:
+    """One training: `train` loops, `_step` changes the weights, `_look` records and keeps the best.
+
+    Args:
+        batches: (generator, device) -> batches (rows, context) without end.
+        validate: device -> the validation loss; None where there is nothing to validate on.
+    """
+
+    def __init__(
+        self,
+        flow: nn.Module,
+        batches: Callable[[torch.Generator, torch.device], Iterator[tuple[Tensor, Tensor | None]]],
+        loss: Callable,
+        validate: Callable[[torch.device], float] | None,
+        workers: Workers,
+        settings: Settings,
+    ):
+        self.flow, self.batches, self.loss, self.validate = flow, batches, loss, validate
+        self.workers, self.settings = workers, settings
+        self.named = [
+            (name, parameter) for name, parameter in flow.named_parameters() if parameter.requires_grad
+        ]
+        if not self.named:
+            raise ValueError("the flow has no parameter to train")
+        self.history = History()
+        self.best: dict[str, Tensor] | None = None
+        self.lowest, self.strikes, self.last_look = math.inf, 0, 0
+
+    def train(self) -> History:
+        flow, settings, device = self.flow, self.settings, self.workers.device
+        home, was_training, started = self.named[0][1].device, flow.training, time.perf_counter()
+        bar = tqdm(
+            total=settings.steps,
+            disable=not settings.shows_progress or self.workers.rank > 0,
+            leave=False,
+            unit="step",
+        )
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), bar:
+            # Everybody shuffles alike, and draws noise of their own.
+            generator = torch.Generator().manual_seed(settings.seed)
+            torch.manual_seed(settings.seed + self.workers.rank)
+            try:
+                flow.to(device).train()
+                self.workers.agree(flow)
+                self.update = Update(
+                    flow,
+                    self.loss,
+                    lr=settings.lr,
+                    weight_decay=settings.weight_decay,
+                    clip=settings.clip,
+                    workers=self.workers,
+                )
+                self.step_with = _repeater(self.update, settings.steps, settings.record)
+                batches = self.batches(generator, device)
+                for step, (rows, context) in zip(range(1, settings.steps + 1), batches, strict=False):
+                    self._step(step, rows, context)
+                    bar.update()
+                    if settings.looks_at(step):
+                        self._look(step)
+                        bar.set_postfix(self._newest(), refresh=False)
+                        if settings.patience is not None and self.strikes >= settings.patience:
+                            self.history.stopped_early = step < settings.steps
+                            break
+                self.history.recorded = self.step_with.replays
+            finally:
+                # Also after an interruption: what was learned up to the best record stays.
+                if self.best is not None:
+                    flow.load_state_dict(self.best)
+                flow.to(home).train(was_training)
+        if self.best is None:
+            self.history.best_step = self.history.steps[-1]
+        self.history.seconds = time.perf_counter() - started
+        return self.history
+
+    def _step(self, step: int, rows: Tensor, context: Tensor | None) -> None:
+        if step == 1 and self.workers.count > 1:
+            # Layers that start from their first batch must see the same one everywhere.
+            with torch.no_grad():
+                self.loss(self.flow, rows, context)
+        self.update.set_rate(self.settings.rate(step))
+        try:
+            (self.step_with if step < self.settings.steps else self.step_with.check)(rows, context)
+        except NotFinite as error:
+            raise _diverged(str(step), error.args[0], self.named) from None
+        if self.step_with.obstacle and not self.history.obstacle:
+            self.history.obstacle = self.step_with.obstacle
+            _say_why(self.history.obstacle, self.settings.record)
+
+    def _look(self, step: int) -> None:
+        """Note the training loss since the last look, and what validation says of the weights."""
+        self.step_with.raise_if_failed()
+        train = float(self.workers.sum(self.update.total)) / (step - self.last_look)
+        if not math.isfinite(train):
+            raise _diverged(f"{self.last_look + 1}–{step}", train, self.named)
+        self.history.steps.append(step)
+        self.history.train.append(train)
+        self.update.total.zero_()
+        self.last_look = step
+        if self.validate is None:
+            return
+        self.flow.eval()
+        with torch.no_grad():
+            valid = self.validate(self.workers.device)
+        self.flow.train()
+        if valid < self.lowest:
+            self.lowest, self.strikes, self.history.best_step = valid, 0, step
+            self.best = {name: tensor.clone() for name, tensor in self.flow.state_dict().items()}
+        else:
+            self.strikes += 1
+        self.history.valid.append(valid)
+
+    def _newest(self) -> dict[str, str]:
+        known = {"train": self.history.train, "valid": self.history.valid}
+        return {name: f"{losses[-1]:.3f}" for name, losses in known.items() if losses}
 
 
 def _say_why(obstacle: str, record: bool | str) -> None:
@@ -454,7 +501,7 @@ def _say_why(obstacle: str, record: bool | str) -> None:
     warnings.warn(
         f"the training step cannot be recorded and runs step by step, several times slower: {obstacle}. "
         "record=False says that this is meant.",
-        stacklevel=4,
+        stacklevel=5,
     )
 
 

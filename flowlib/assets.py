@@ -11,6 +11,8 @@ from pathlib import Path
 from safetensors.torch import load_file
 from torch import nn
 
+__all__ = ["asset", "load_weights"]
+
 
 def asset(*parts: str) -> Path:
     """The path of a file under assets/.

@@ -15,6 +15,8 @@ from flowlib.nets import Activation, MaskedMLP, Widths
 from flowlib.recording import Recordings, replayable
 from flowlib.scalar import Transformer
 
+__all__ = ["MaskedAutoregressive"]
+
 # Hidden units (of the widest layer) that are solved one after another between two large products.
 BLOCK_UNITS = 32
 RECORDINGS = Recordings()
@@ -46,7 +48,18 @@ class MaskedAutoregressive(Bijection):
 
     Source: Papamakarios et al., 2017, "Masked Autoregressive Flow for Density Estimation",
     equations 3-5; Kingma et al., 2016 (IAF).
+
+    Example:
+        >>> layer = MaskedAutoregressive(3, (64, 64), AffineTransformer())
+        >>> z, log_det = layer.inverse(torch.randn(5, 3))
+        >>> z.shape, log_det.shape
+        (torch.Size([5, 3]), torch.Size([5]))
     """
+
+    order: Tensor
+    back: Tensor
+    starts: Tensor
+    rows: Tensor
 
     def __init__(
         self,
@@ -73,12 +86,12 @@ class MaskedAutoregressive(Bijection):
         self.transformer = transformer
         self._plan()
 
-    def inverse(self, x, context=None):
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check(x, context)
         z, log_derivative = self.transformer.inverse(x, self.net(x, context))
         return z, sum_event(log_derivative)
 
-    def forward(self, z, context=None):
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check(z, context)
         if torch.is_grad_enabled() or not replayable(z):
             return self._generate(z, context)
@@ -86,11 +99,12 @@ class MaskedAutoregressive(Bijection):
         weights = tuple(tensor.data_ptr() for tensor in (*self.parameters(), *self.buffers()))
         one_kernel = not fused.obstacle() and fused.applies(self, z)
         solve = partial(fused.solve, self) if one_kernel else self._generate
-        return RECORDINGS.run(self, weights, solve, z, context)
+        x, log_det = RECORDINGS.run(self, weights, solve, z, context)
+        return x, log_det
 
     def _generate(self, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         # Inputs and outputs in the order of the steps; variables lie along dim 0 from here on.
-        layers = list(self.net.layers)
+        layers = self.net.linears()
         weights = [layer.mask * layer.weight for layer in layers]
         biases = [layer.bias[:, None] for layer in layers]
         from_x, from_context = weights[0].split([self.net.dim, self.net.context], 1)
@@ -182,8 +196,8 @@ class MaskedAutoregressive(Bijection):
         # For each step and layer, the rows that it finishes, counted from the start of its block.
         self.step_rows = []
         for steps in self.blocks:
-            ends = [list(accumulate(sizes[steps.start : steps.stop], initial=0)) for sizes in step_outputs]
-            self.step_rows += list(zip(*(pairwise(places) for places in ends), strict=True))
+            edges = [list(accumulate(sizes[steps.start : steps.stop], initial=0)) for sizes in step_outputs]
+            self.step_rows += list(zip(*(pairwise(places) for places in edges), strict=True))
 
         order = torch.tensor(net.order)
         self.register_buffer("order", order, persistent=False)

@@ -11,17 +11,29 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
 from numbers import Integral
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from flowlib.recording import put_off
 
+__all__ = [
+    "Bijection", "Chain", "Inverse", "Step", "all_hold", "as_sizes", "check_context", "check_event",
+    "common_context", "draw_normal", "draw_uniform", "find_root", "no_log_det", "require", "sum_event",
+    "sum_terms", "wide",
+]  # fmt: skip
+
 
 class Step(NamedTuple):
-    """One stop on the way through a flow: the point and the log-determinant so far."""
+    """One stop on the way through a flow: the point and the log-determinant so far.
+
+    Example:
+        >>> Flow(Exp(), StandardNormal(())).trace(torch.zeros(1))[-1]
+        Step(name='Exp', value=tensor([1.]), log_det=tensor([0.]))
+    """
 
     name: str
     value: Tensor
@@ -42,6 +54,13 @@ class Bijection(nn.Module):
 
     Source: Papamakarios et al., 2021, "Normalizing Flows for Probabilistic Modeling and
     Inference", section 2.1.
+
+    Example:
+        >>> class Double(Bijection):
+        ...     def forward(self, z, context=None):
+        ...         return 2 * z, torch.full((len(z),), 2.0).log()
+        >>> Double()(torch.tensor([1.0, 2.0]))
+        (tensor([2., 4.]), tensor([0.6931, 0.6931]))
     """
 
     event_shape: tuple[int, ...] | None = None
@@ -86,6 +105,12 @@ class Chain(Bijection):
 
     Raises:
         ValueError: two layers take events, or contexts, of different shapes.
+
+    Example:
+        >>> chain = Chain(Affine(shift=1.0), Exp())
+        >>> x, log_det = chain(torch.zeros(2))
+        >>> x
+        tensor([2.7183, 2.7183])
     """
 
     def __init__(self, *layers: Bijection):
@@ -102,41 +127,44 @@ class Chain(Bijection):
         self.event_shape = _common_shape(layers)
         self.context = common_context(layers)
 
-    def forward(self, z, context=None):
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         check_context(context, self.context, len(z), self)
-        log_det = None
-        for layer in self.layers:
+        terms = []
+        for layer in self:
             z, term = layer(z, context if layer.context else None)
-            log_det = term if log_det is None else log_det + term
-        return z, log_det
+            terms.append(term)
+        return z, reduce(operator.add, terms)
 
-    def inverse(self, x, context=None):
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         check_context(context, self.context, len(x), self)
-        log_det = None
-        for layer in reversed(self.layers):
+        terms = []
+        for layer in reversed(list(self)):
             x, term = layer.inverse(x, context if layer.context else None)
-            log_det = term if log_det is None else log_det + term
-        return x, log_det
+            terms.append(term)
+        return x, reduce(operator.add, terms)
 
-    def shape_of_x(self, shape):
-        for layer in self.layers:
+    def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        for layer in self:
             shape = layer.shape_of_x(shape)
         return shape
 
-    def shape_of_z(self, shape):
-        for layer in reversed(self.layers):
+    def shape_of_z(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        for layer in reversed(list(self)):
             shape = layer.shape_of_z(shape)
         return shape
 
-    def steps(self):
-        for layer in self.layers:
+    def steps(self) -> Iterator[tuple[str, Bijection]]:
+        for layer in self:
             yield from layer.steps()
+
+    def __iter__(self) -> Iterator[Bijection]:
+        return cast(Iterator[Bijection], iter(self.layers))  # a ModuleList knows them as modules only
 
     def __len__(self) -> int:
         return len(self.layers)
 
     def __getitem__(self, index: int | slice) -> Bijection:
-        return Chain(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
+        return Chain(*list(self)[index]) if isinstance(index, slice) else list(self)[index]
 
 
 class Inverse(Bijection):
@@ -144,6 +172,11 @@ class Inverse(Bijection):
 
     This is how one chooses which direction is the cheap one: a planar layer generates in
     closed form, `Inverse(Planar(2))` scores data in closed form.
+
+    Example:
+        >>> log = Inverse(Exp())
+        >>> log(torch.ones(3))[0]
+        tensor([0., 0., 0.])
     """
 
     def __init__(self, bijection: Bijection):
@@ -155,19 +188,19 @@ class Inverse(Bijection):
         self.event_shape = None if known is None else bijection.shape_of_x(known)
         self.context = bijection.context
 
-    def forward(self, z, context=None):
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.bijection.inverse(z, context)
 
-    def inverse(self, x, context=None):
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.bijection(x, context)
 
-    def shape_of_x(self, shape):
+    def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.bijection.shape_of_z(shape)
 
-    def shape_of_z(self, shape):
+    def shape_of_z(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.bijection.shape_of_x(shape)
 
-    def steps(self):
+    def steps(self) -> Iterator[tuple[str, Bijection]]:
         for name, layer in reversed(list(self.bijection.steps())):
             yield f"Inverse({name})", Inverse(layer)
 
@@ -205,7 +238,7 @@ def sum_event(values: Tensor) -> Tensor:
 
 def as_sizes(sizes: int | Sequence[int]) -> tuple[int, ...]:
     """A shape, or the widths of layers, as whole numbers; one number stands for a tuple of one."""
-    given = (sizes,) if isinstance(sizes, Integral) else sizes
+    given = [sizes] if isinstance(sizes, int | Integral) else sizes
     return tuple(operator.index(size) for size in given)
 
 
@@ -263,7 +296,7 @@ def check_context(context: Tensor | None, size: int, batch: int, owner: object) 
         )
     if size > 0 and context is None:
         raise ValueError(f"{name} needs a context of shape ({batch}, {size}), got none: pass context=")
-    if size > 0 and context.shape != (batch, size):
+    if context is not None and context.shape != (batch, size):
         raise ValueError(f"{name} expected a context of shape ({batch}, {size}), got {tuple(context.shape)}")
 
 

@@ -33,6 +33,12 @@ from flowlib.suspects import LawBroken, log_det_mistakes, same
 from flowlib.suspects import check_value as check_value
 from flowlib.suspects import log_prob_mistakes as log_prob_mistakes
 
+__all__ = [
+    "check_bijection", "check_dtype_device", "check_flow", "check_gradients", "check_inverse",
+    "check_log_det", "check_normalized", "check_samples", "check_source", "check_triangular",
+    "check_unchanged", "hidden_seed", "hidden_seeds", "submitted_sources",
+]  # fmt: skip
+
 # --- the laws ------------------------------------------------------------------------------
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from flowlib.bijection import Bijection, as_sizes, sum_event
 from flowlib.scalar import Transformer
+
+__all__ = ["MASKS", "Coupling", "check_two_parts", "make_mask"]
 
 MASKS = ("half", "alternating", "checkerboard", "channel")
 
@@ -40,7 +42,17 @@ class Coupling(Bijection):
 
     Source: Dinh et al., 2017, "Density estimation using Real NVP", equations 4-9; Papamakarios et
     al., 2021, section 3.1.2.
+
+    Example:
+        >>> net = MLP(2, 2 * 2)  # sees the 2 that stay, gives 2 parameters for each of the 2 that move
+        >>> layer = Coupling(4, "half", net, AffineTransformer())
+        >>> layer(torch.randn(5, 4))[1].shape
+        torch.Size([5])
     """
+
+    mask: Tensor
+    order: Tensor
+    back: Tensor
 
     def __init__(
         self,
@@ -80,15 +92,15 @@ class Coupling(Bijection):
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("back", torch.argsort(order), persistent=False)
 
-    def forward(self, z, context=None):
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check(z, context)
         return self._transform(self.transformer, z, context)
 
-    def inverse(self, x, context=None):
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check(x, context)
         return self._transform(self.transformer.inverse, x, context)
 
-    def _transform(self, function, values: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _transform(self, function: Callable, values: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         if not self.by_channel:
             kept = values * self.mask
             moved, log_derivative = function(values, self._params(kept, values, context))

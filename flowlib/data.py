@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,15 @@ from torch import Tensor
 from flowlib import moved
 from flowlib.assets import asset
 from flowlib.bijection import Bijection, draw_uniform, require, sum_terms
+
+__all__ = [
+    "BANANA_ENTROPY", "CHECKERBOARD_ENTROPY", "DIGITS_LEVELS", "ENERGIES", "NOISY_SINE_ENTROPY",
+    "PATCHES_LEVELS", "SHARED_TARGET_ENTROPY", "Seed", "Split", "Standardizer", "ames", "ames_prices",
+    "as_generator", "banana", "banana_log_prob", "checkerboard", "dequantize", "diamonds", "digits",
+    "energy_1", "energy_2", "energy_3", "energy_4", "house_prices", "log_integral", "natural_patches",
+    "noisy_sine", "noisy_sine_log_prob", "rings", "shared_target", "shared_target_log_prob", "spirals",
+    "split_rows", "two_gaussians", "two_gaussians_log_prob", "two_moons",
+]  # fmt: skip
 
 Seed = int | torch.Generator
 
@@ -39,7 +48,17 @@ class Standardizer(Bijection):
 
     Raises:
         ValueError: in `inverse`, for x <= 0 in a column standardised as a logarithm.
+
+    Example:
+        >>> prices = torch.tensor([[100.0], [200.0], [400.0]])
+        >>> units = Standardizer.fit(prices, log=[True])
+        >>> units.inverse(prices)[0].flatten()
+        tensor([-1.,  0.,  1.])
     """
+
+    shift: Tensor
+    scale: Tensor
+    log: Tensor
 
     def __init__(self, shift: Tensor, scale: Tensor, log: Tensor | None = None):
         super().__init__()
@@ -70,13 +89,13 @@ class Standardizer(Bijection):
         )
         return cls(shift, scale, flags)
 
-    def forward(self, z, context=None):
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check(z, context)
         y = self.scale * z + self.shift
         x = torch.where(self.log, torch.where(self.log, y, 0).exp(), y)
         return x, sum_terms(self.scale.log()) + torch.where(self.log, y, 0).sum(1)
 
-    def inverse(self, x, context=None):
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check(x, context)
         require((x > 0) | ~self.log, lambda: "Standardizer: columns standardised as logarithms need x > 0")
         log_x = torch.where(self.log, x, 1).log()
@@ -88,6 +107,11 @@ class Split(NamedTuple):
     """Three disjoint parts of one data set: fit on `train`, choose on `valid`, report on `test`.
 
     `columns` names the columns of a table; `units` carries standardised rows back to original units.
+
+    Example:
+        >>> moons = two_moons(100)
+        >>> Split(moons[:60], moons[60:80], moons[80:])
+        Split(train (60, 2), valid (20, 2), test (20, 2))
     """
 
     train: Tensor
@@ -98,8 +122,9 @@ class Split(NamedTuple):
 
     def to(self, device: str | torch.device) -> Split:
         """The three parts and the units on this device; the units move with it, as modules do."""
-        parts = [part.to(device) for part in (self.train, self.valid, self.test)]
-        return Split(*parts, self.columns, None if self.units is None else self.units.to(device))
+        train, valid, test = (part.to(device) for part in (self.train, self.valid, self.test))
+        units = None if self.units is None else self.units.to(device)
+        return Split(train, valid, test, self.columns, units)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in ("train", "valid", "test"))
@@ -328,7 +353,9 @@ def energy_4(x: Tensor) -> Tensor:
 ENERGIES = {"U1": energy_1, "U2": energy_2, "U3": energy_3, "U4": energy_4}
 
 
-def log_integral(log_density, low: float = -8.0, high: float = 8.0, points: int = 800) -> float:
+def log_integral(
+    log_density: Callable[[Tensor], Tensor], low: float = -8.0, high: float = 8.0, points: int = 800
+) -> float:
     """log ∫ exp(log_density(x)) dx over the square [low, high]², by the midpoint rule in float64.
 
     For the four energies the answer is right to 1e-6.
@@ -379,11 +406,12 @@ def _table(rows: np.ndarray, layout: dict, columns: Sequence[str], seed: Seed, d
     places, steps, logs = zip(*(layout[name] for name in columns), strict=True)
     generator = as_generator(seed)
     x = torch.from_numpy(rows[:, list(places)])  # float64: a longitude's 1e-4 would drown in float32
-    train, valid, test = split_rows(len(x), generator)
+    parts = split_rows(len(x), generator)
     x = dequantize(x, torch.tensor(steps, dtype=x.dtype), generator)
-    units = Standardizer.fit(x[train], logs)
+    units = Standardizer.fit(x[parts[0]], logs)
     z, _ = units.inverse(x)
-    return Split(*(z[part].to(dtype) for part in (train, valid, test)), tuple(columns), units.to(dtype))
+    train, valid, test = (z[part].to(dtype) for part in parts)
+    return Split(train, valid, test, tuple(columns), units.to(dtype))
 
 
 def ames_prices(dtype: torch.dtype = torch.float32) -> Tensor:
@@ -454,8 +482,10 @@ def digits(seed: Seed = 0, dtype: torch.dtype = torch.float32) -> tuple[Split, S
     pixels, classes = load_digits(return_X_y=True)
     images = torch.from_numpy(pixels).to(dtype).view(-1, 1, 8, 8)
     labels = torch.from_numpy(classes).long()
-    parts = split_rows(len(images), seed)
-    return Split(*(images[part] for part in parts)), Split(*(labels[part] for part in parts))
+    train, valid, test = split_rows(len(images), seed)
+    of_images = Split(images[train], images[valid], images[test])
+    of_labels = Split(labels[train], labels[valid], labels[test])
+    return of_images, of_labels
 
 
 PATCHES_LEVELS = 256

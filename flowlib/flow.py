@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from flowlib import moved
-from flowlib.base import Base
+from flowlib.base import Base, StandardNormal
 from flowlib.bijection import Bijection, Step, check_context, check_event
+
+__all__ = ["Flow"]
 
 
 class Flow(nn.Module):
@@ -23,9 +25,18 @@ class Flow(nn.Module):
         base: `StandardNormal(event_shape)`, or any torch.distributions object.
 
     Source: Papamakarios et al., 2021, equations 3-6.
+
+    Example:
+        >>> flow = Flow(Exp(), StandardNormal(()))  # the log-normal distribution
+        >>> flow.log_prob(torch.ones(1))
+        tensor([-0.9189])
+        >>> flow.sample(5).shape
+        torch.Size([5])
     """
 
-    def __init__(self, bijection: Bijection, base: nn.Module | Distribution):
+    base: StandardNormal | Base
+
+    def __init__(self, bijection: Bijection, base: StandardNormal | Base | Distribution):
         super().__init__()
         if not isinstance(bijection, Bijection):
             raise TypeError(

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 
+__all__ = ["MODELS", "MOVED", "names"]
+
 MODELS = ("PlanarFlow", "RadialFlow", "RealNVP", "NSF", "MAF", "IAF", "Glow", "CNF")
 MOVED = {  # old module -> name -> new module
     "flowlib.flow": dict.fromkeys(("StandardNormal", "Base"), "flowlib.base")

@@ -31,6 +31,13 @@ from torch import Tensor
 from flowlib import moved
 from flowlib.base import Base
 
+__all__ = [
+    "COLORS", "CYCLE", "MAKO", "MAP_COLOR", "REFERENCE_COLOR", "VLAG", "X_COLOR", "Z_COLOR", "Z_TO_X",
+    "animate_trace", "density_1d", "density_difference", "density_map", "image_grid",
+    "jacobian_pattern", "learning_curve", "scatter_samples", "trace_panels", "trade_off",
+    "transport_triptych", "use_style", "warped_grid",
+]  # fmt: skip
+
 Z_COLOR, X_COLOR, MAP_COLOR, REFERENCE_COLOR = "#0072B2", "#D55E00", "#444444", "black"
 COLORS = {"z": Z_COLOR, "x": X_COLOR}
 # After z and x, Okabe and Ito's other colours, which colour-blind readers can tell apart.

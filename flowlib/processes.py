@@ -9,12 +9,19 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+__all__ = ["Workers"]
+
 
 class Workers:
     """The processes that train together: one, or those that `torchrun` started.
 
     Args:
         device: where this process computes.
+
+    Example:
+        >>> workers = Workers("cpu")  # without `torchrun` there is one
+        >>> workers.rank, workers.count
+        (0, 1)
     """
 
     def __init__(self, device: str | torch.device):
@@ -31,21 +38,23 @@ class Workers:
             dist.all_reduce(value)
         return value
 
-    def share(self, rows: Tensor | None) -> Tensor | None:
+    def share(self, rows: Tensor) -> Tensor:
         """This process's part of a batch."""
-        return rows if rows is None or self.count == 1 else rows[self.rank :: self.count]
+        return rows if self.count == 1 else rows[self.rank :: self.count]
 
     def sum_gradients(self, parameters: list[nn.Parameter]) -> None:
         """Replace every gradient by the sum of everybody's, through one flat buffer."""
         if self.count == 1:
             return
+        gradients = []
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        flat = self.sum(torch.cat([parameter.grad.flatten() for parameter in parameters]))
-        sizes = [parameter.numel() for parameter in parameters]
-        for parameter, gradient in zip(parameters, flat.split(sizes), strict=True):
-            parameter.grad.copy_(gradient.view_as(parameter))
+            gradients.append(parameter.grad)
+        flat = self.sum(torch.cat([gradient.flatten() for gradient in gradients]))
+        sums = flat.split([gradient.numel() for gradient in gradients])
+        for gradient, total in zip(gradients, sums, strict=True):
+            gradient.copy_(total.view_as(gradient))
 
     def agree(self, flow: nn.Module) -> None:
         """Give every process the weights and buffers of the first."""

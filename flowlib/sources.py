@@ -28,6 +28,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType
 
+__all__ = [
+    "CARRIERS", "COMPREHENSIONS", "FUNCTIONS", "GROUPS", "LOOKING", "MISSING", "RUNS_CODE", "Reading",
+    "Scope", "Statement", "Use", "as_attribute", "expand", "is_magic", "thing",
+]  # fmt: skip
+
 # What a list of forbidden things may say in one word. "*.det" is every library's det, and a tensor's.
 GROUPS = {
     "linalg": """*.det *.logdet *.slogdet *.inv *.inverse *.inv_ex *.pinv *.pinverse *.solve *.solve_ex
@@ -288,7 +293,7 @@ class Statement:
     cell: str
     number: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         nodes = list(ast.walk(self.node))
         declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
         self.meanings = [*_bindings(list(_same_scope(self.node))), *((name, None) for name in declared)]

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from flowlib.scalar import Transformer
 
+__all__ = ["SplineTransformer"]
+
 
 class SplineTransformer(Transformer):
     """A monotone rational-quadratic spline on [-bound, bound], the identity outside.
@@ -32,6 +34,12 @@ class SplineTransformer(Transformer):
         ValueError: no bins, or more than `min_bin` leaves room for; a bound or a slope out of range.
 
     Source: Durkan et al., 2019, "Neural Spline Flows", section 3.1 and appendix A.
+
+    Example:
+        >>> spline = SplineTransformer(bins=4, bound=3.0)
+        >>> z, _ = spline.inverse(torch.tensor([[-9.0, 1.5]]), torch.zeros(1, spline.count, 2))
+        >>> z  # zeros give the identity, and so does what lies outside
+        tensor([[-9.0000,  1.5000]])
     """
 
     def __init__(self, bins: int = 8, *, bound: float = 5.0, min_bin: float = 1e-3, min_slope: float = 1e-3):
@@ -47,14 +55,14 @@ class SplineTransformer(Transformer):
         # softplus(offset) + min_slope = 1: a parameter of 0 means slope 1.
         self.offset = math.log(math.expm1(1 - min_slope))
 
-    def inverse(self, x, params):
+    def inverse(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         inside, place, x0, width, z0, height, slope0, slope1 = self.find_bin(x, params, axis=0)
         s, t = height / width, (place - x0) / width
         fraction, log_slope = self.curve(s, t, slope0, slope1)
         z = self.bound * (z0 + height * fraction)
         return torch.where(inside, z, x), torch.where(inside, log_slope, 0.0)
 
-    def forward(self, z, params):
+    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         inside, place, x0, width, z0, height, slope0, slope1 = self.find_bin(z, params, axis=1)
         s, r = height / width, (place - z0) / height
         # a t^2 + b t - s r = 0 with a = s - b (Durkan et al., A.3, divided by the height). Its

@@ -15,6 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+__all__ = [
+    "LawBroken", "Suspects", "check_value", "first_difference", "log_det_mistakes", "log_prob_mistakes",
+    "same",
+]  # fmt: skip
+
 Suspects = Mapping[str, "Tensor | float | Callable[[], Tensor | float] | None"]
 
 

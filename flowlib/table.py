@@ -8,14 +8,17 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from flowlib.assets import asset
+from flowlib.flow import Flow
 from flowlib.training import VALIDATION_ROWS, negative_log_likelihood
+
+__all__ = ["evaluate", "shared_table", "trade_off_table"]
 
 
 def evaluate(
-    flow: nn.Module,
+    flow: Flow,
     x: Tensor,
     model: str | None = None,
     *,
@@ -86,7 +89,7 @@ def shared_table(lesson: int | None = None) -> list[dict[str, str | int | float]
     """
     with open(asset("data", "shared_table.csv"), newline="") as file:
         rows = [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
-    return [row for row in rows if lesson is None or row["lesson"] <= lesson]
+    return [row for row in rows if lesson is None or int(row["lesson"]) <= lesson]
 
 
 def _value(text: str) -> str | int | float:

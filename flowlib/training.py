@@ -15,8 +15,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from flowlib import moved
+from flowlib.flow import Flow
 from flowlib.processes import Workers
 from flowlib.recording import Repeater
+
+__all__ = [
+    "VALIDATION_ROWS", "History", "NotFinite", "Settings", "Update", "best_device", "fit", "fit_energy",
+    "negative_log_likelihood",
+]  # fmt: skip
 
 
 @dataclass
@@ -33,6 +39,10 @@ class History:
         stopped_early: whether `patience` ran out before the steps did.
         recorded: whether the steps were replayed from a recording, as on a GPU they may be.
         obstacle: what kept them from being recorded, if that was tried.
+
+    Example:
+        >>> fit(RealNVP(2, layers=2), torch.randn(256, 2), steps=20, device="cpu").steps[-1]
+        20
     """
 
     steps: list[int] = field(default_factory=list)
@@ -71,7 +81,7 @@ def fit(
     schedule: str | None = "cosine",
     evaluate_every: int | None = None,
     patience: int | None = None,
-    loss: Callable | None = None,
+    loss: Callable[..., Tensor] | None = None,
     device: str | torch.device = "auto",
     record: bool | str = "auto",
     seed: int = 0,
@@ -139,22 +149,13 @@ def fit(
         while True:
             # Shuffling once an epoch makes every batch a slice, which copies nothing.
             order = torch.randperm(len(rows), generator=generator).to(device)
-            shuffled, extra_shuffled = rows[order], None if extra is None else extra[order]
+            shuffled = rows[order]
+            extra_shuffled = None if extra is None else extra[order]
             for first in range(0, len(rows) - batch_size + 1, batch_size):
                 part = slice(first, first + batch_size)
-                yield shuffled[part], None if extra is None else extra_shuffled[part]
+                yield shuffled[part], None if extra_shuffled is None else extra_shuffled[part]
 
-    def validate(device: torch.device) -> float:
-        parts = [valid[workers.rank :: workers.count]]
-        parts.append(None if valid_context is None else valid_context[workers.rank :: workers.count])
-        total = 0.0
-        for first in range(0, len(parts[0]), VALIDATION_ROWS):
-            rows, extra = (
-                None if part is None else part[first : first + VALIDATION_ROWS].to(device) for part in parts
-            )
-            total += loss(flow, rows, extra).mean().item() * len(rows)
-        return workers.sum(torch.tensor(total, device=device)).item() / len(valid)
-
+    validate = None if valid is None else _validation(flow, loss, valid, valid_context, workers)
     settings = Settings(
         steps=steps,
         lr=lr,
@@ -167,11 +168,11 @@ def fit(
         seed=seed,
         progress=progress,
     )
-    return _Run(flow, batches, loss, validate if valid is not None else None, workers, settings).train()
+    return _Run(flow, batches, loss, validate, workers, settings).train()
 
 
 def fit_energy(
-    flow: nn.Module,
+    flow: Flow,
     log_density: Callable[[Tensor], Tensor],
     *,
     steps: int = 1000,
@@ -200,12 +201,12 @@ def fit_energy(
     """
     _check_batch_size(batch_size)
 
-    def batches(generator, device):
+    def batches(generator: torch.Generator, device: torch.device) -> Iterator[tuple[Tensor, None]]:
         while True:
             # The rows are only counted; every process draws its share of them.
             yield torch.empty(batch_size, device=device), None
 
-    def loss(flow, rows, context):
+    def loss(flow: Flow, rows: Tensor, context: Tensor | None) -> Tensor:
         draws, log_q = flow.sample_with_log_prob(len(rows))
         return log_q - log_density(draws)
 
@@ -225,12 +226,29 @@ def fit_energy(
     return _Run(flow, batches, loss, None, workers, settings).train()
 
 
-def negative_log_likelihood(flow: nn.Module, x: Tensor, context: Tensor | None = None) -> Tensor:
+def negative_log_likelihood(flow: Flow, x: Tensor, context: Tensor | None = None) -> Tensor:
     """-log p(x), in nats: (batch, *event) -> (batch,)."""
     return -(flow.log_prob(x) if context is None else flow.log_prob(x, context))
 
 
 VALIDATION_ROWS = 8192
+
+
+def _validation(
+    flow: nn.Module, loss: Callable[..., Tensor], x: Tensor, context: Tensor | None, workers: Workers
+) -> Callable[[torch.device], float]:
+    """A function of the device: the mean loss over the rows of x, shared out over the processes."""
+    mine, extra = workers.share(x), None if context is None else workers.share(context)
+
+    def validate(device: torch.device) -> float:
+        total = 0.0
+        for first in range(0, len(mine), VALIDATION_ROWS):
+            part = slice(first, first + VALIDATION_ROWS)
+            rows, given = mine[part].to(device), None if extra is None else extra[part].to(device)
+            total += loss(flow, rows, given).mean().item() * len(rows)
+        return workers.sum(torch.tensor(total, device=device)).item() / len(x)
+
+    return validate
 
 
 def _check_batch_size(batch_size: int) -> None:
@@ -270,12 +288,19 @@ class Update:
 
     Attributes:
         total: the sum of the losses so far, a tensor on the device; set it to zero at will, in place.
+
+    Example:
+        >>> flow = RealNVP(2, layers=2)
+        >>> step = Update(flow, negative_log_likelihood)
+        >>> step(torch.randn(64, 2))  # the weights have moved
+        >>> step.total > 0
+        tensor(True)
     """
 
     def __init__(
         self,
         flow: nn.Module,
-        loss: Callable,
+        loss: Callable[..., Tensor],
         *,
         lr: float = 1e-3,
         weight_decay: float = 0.0,
@@ -316,7 +341,8 @@ class Update:
         """
         mine = self.workers.share(rows)
         # Weighted, so that the sum over processes is the mean over the batch.
-        value = self.loss(self.flow, mine, self.workers.share(context)).mean() * (len(mine) / len(rows))
+        given = None if context is None else self.workers.share(context)
+        value = self.loss(self.flow, mine, given).mean() * (len(mine) / len(rows))
         if self.looks and not math.isfinite(value.item()):
             raise NotFinite(value.item())
         self.optimizer.zero_grad(set_to_none=True)
@@ -390,7 +416,7 @@ class _Run:
         self,
         flow: nn.Module,
         batches: Callable[[torch.Generator, torch.device], Iterator[tuple[Tensor, Tensor | None]]],
-        loss: Callable,
+        loss: Callable[..., Tensor],
         validate: Callable[[torch.device], float] | None,
         workers: Workers,
         settings: Settings,

@@ -4,6 +4,7 @@
 #   make repeat   run a lesson again and compare every output with what was saved (L=03: lesson 3)
 # instructors:
 #   make grade    grade a sample class and print the table of marks
+#   make check    what a change must pass first: form, types, the house, the fast laws (two minutes)
 #   make test     run every check (make test-lesson L=03 for one lesson)
 #   make bench    measure flowlib against its peers
 #   make gpu      on a machine with a GPU: its tests, all lessons, its benchmark (L=05 or PART=tests|lessons|bench)
@@ -36,9 +37,12 @@ repeat: .venv/course.stamp
 		--nbval-sanitize-with=assets/nbval.cfg lessons/$(L)_*/lesson.ipynb
 
 # instructors:
-.PHONY: grade test test-lesson bench gpu soak golden site figures
+.PHONY: grade check test test-lesson bench gpu soak golden site figures
 grade: .venv/course.stamp
 	@$(BIN)/flowcourse sample-class 01
+
+check: .venv/all.stamp
+	@$(BIN)/python -m tests.run --fast
 
 test: .venv/all.stamp
 	@$(BIN)/python -m tests.run

@@ -73,7 +73,7 @@ def expand(entries: Iterable[str], allows: Collection[str] = ()) -> list[str]:
     return [one for one in whole if one.rpartition(".")[2] not in allows]
 
 
-def _module(name: str):
+def _module(name: str) -> object:
     ours = re.fullmatch(r"flowlib\.(?!course)\w+", name)  # only our own modules are loaded for reading
     if ours and name not in sys.modules and importlib.util.find_spec(name):
         importlib.import_module(name)

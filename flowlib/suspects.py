@@ -80,7 +80,9 @@ def first_difference(found: Tensor, expected: Tensor, tolerance: float, relative
 def same(one: Any, other: Any) -> bool:
     """Two values are equal: tensors, arrays, numbers, strings, and lists or dictionaries of them."""
     if isinstance(one, Tensor | np.ndarray):
-        return type(one) is type(other) and one.shape == other.shape and bool((one == other).all())
+        if type(one) is not type(other) or one.shape != other.shape:
+            return False
+        return bool(torch.as_tensor(one == other).all())
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict):

@@ -9,6 +9,7 @@
 #   make bench    measure flowlib against its peers
 #   make gpu      on a machine with a GPU: its tests, all lessons, its benchmark (L=05 or PART=tests|lessons|bench)
 #   make soak     the checks that take long
+#   make golden   say whether answers, classes and trained flows get what they always got
 #   make site     build the course as web pages
 #   make figures  draw the pictures and animations of assets/figures again
 # end instructors

@@ -4,10 +4,12 @@
 #   make repeat   run a lesson again and compare every output with what was saved (L=03: lesson 3)
 # instructors:
 #   make grade    grade a sample class and print the table of marks
+#   make check    what a change must pass first: form, types, the house, the fast laws (two minutes)
 #   make test     run every check (make test-lesson L=03 for one lesson)
 #   make bench    measure flowlib against its peers
 #   make gpu      on a machine with a GPU: its tests, all lessons, its benchmark (L=05 or PART=tests|lessons|bench)
 #   make soak     the checks that take long
+#   make golden   say whether answers, classes and trained flows get what they always got
 #   make site     build the course as web pages
 #   make figures  draw the pictures and animations of assets/figures again
 # end instructors
@@ -36,9 +38,12 @@ repeat: .venv/course.stamp
 		--nbval-sanitize-with=assets/nbval.cfg lessons/$(L)_*/lesson.ipynb
 
 # instructors:
-.PHONY: grade test test-lesson bench gpu soak site figures
+.PHONY: grade check test test-lesson bench gpu soak golden site figures
 grade: .venv/course.stamp
 	@$(BIN)/flowcourse sample-class 01
+
+check: .venv/all.stamp
+	@$(BIN)/python -m tests.run --fast
 
 test: .venv/all.stamp
 	@$(BIN)/python -m tests.run
@@ -57,6 +62,9 @@ GPU_PYTHON ?= $(if $(wildcard $(BIN)/python),$(BIN)/python,python3)
 gpu:
 	@$(GPU_PYTHON) -m tests.gpu $(if $(PART),--part $(PART)) $(if $(filter file,$(origin L)),,--lesson $(L)) \
 		$(if $(OUT),--out $(OUT))
+
+golden: .venv/all.stamp
+	@$(BIN)/python -m tests.golden
 
 site: .venv/all.stamp
 	@$(BIN)/flowcourse site

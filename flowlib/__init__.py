@@ -5,33 +5,78 @@ asked for, so that commands which need no flow do not wait for torch.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for editors, which read these lines instead of running `__getattr__`
+    from flowlib.autoregressive import MaskedAutoregressive
+    from flowlib.base import Base, StandardNormal
+    from flowlib.bijection import Bijection, Chain, Inverse
+    from flowlib.checks import check_bijection, check_flow
+    from flowlib.continuous import Continuous, VelocityMLP
+    from flowlib.coupling import Coupling
+    from flowlib.data import Standardizer
+    from flowlib.flow import Flow
+    from flowlib.image import Checkpoint, Conv1x1, GlowStep, Squeeze, VariationalDequantization
+    from flowlib.linear import ActNorm, Linear, Permutation
+    from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP
+    from flowlib.nets import MLP, ConvNet, MaskedMLP, ResidualMLP
+    from flowlib.planar import Planar, Radial, Sylvester
+    from flowlib.scalar import (
+        Affine,
+        AffineTransformer,
+        Elementwise,
+        Exp,
+        InverseTransformer,
+        LeakyReLU,
+        MixtureCDF,
+        MixtureCDFTransformer,
+        Sigmoid,
+        Transformer,
+    )
+    from flowlib.splines import SplineTransformer
+    from flowlib.training import fit, fit_energy
+
+__all__ = [
+    "CNF", "IAF", "MAF", "MLP", "NSF", "ActNorm", "Affine", "AffineTransformer", "Base", "Bijection", "Chain",
+    "Checkpoint", "Continuous", "Conv1x1", "ConvNet", "Coupling", "Elementwise", "Exp", "Flow", "Glow",
+    "GlowStep", "Inverse", "InverseTransformer", "LeakyReLU", "Linear", "MaskedAutoregressive", "MaskedMLP",
+    "MixtureCDF", "MixtureCDFTransformer", "Permutation", "Planar", "PlanarFlow", "Radial", "RadialFlow",
+    "RealNVP", "ResidualMLP", "Sigmoid", "SplineTransformer", "Squeeze", "StandardNormal", "Standardizer",
+    "Sylvester", "Transformer", "VariationalDequantization", "VelocityMLP", "check_bijection", "check_flow",
+    "fit", "fit_energy",
+]  # fmt: skip
 
 _HOME = {
     "bijection": ("Bijection", "Chain", "Inverse"),
-    "flow": (
-        "Flow",
-        "StandardNormal",
-        "PlanarFlow",
-        "RadialFlow",
-        "RealNVP",
-        "NSF",
-        "MAF",
-        "IAF",
-        "Glow",
-        "CNF",
+    "scalar": (
+        *("Transformer", "AffineTransformer", "InverseTransformer", "MixtureCDFTransformer"),
+        *("Elementwise", "MixtureCDF", "Affine", "Exp", "Sigmoid", "LeakyReLU"),
     ),
+    "splines": ("SplineTransformer",),
+    "linear": ("Linear", "Permutation", "ActNorm"),
+    "planar": ("Planar", "Radial", "Sylvester"),
+    "nets": ("MLP", "ResidualMLP", "ConvNet", "MaskedMLP"),
+    "coupling": ("Coupling",),
+    "image": ("Squeeze", "Conv1x1", "GlowStep", "Checkpoint", "VariationalDequantization"),
+    "autoregressive": ("MaskedAutoregressive",),
+    "continuous": ("Continuous", "VelocityMLP"),
+    "base": ("StandardNormal", "Base"),
+    "flow": ("Flow",),
+    "models": ("PlanarFlow", "RadialFlow", "RealNVP", "NSF", "MAF", "IAF", "Glow", "CNF"),
     "training": ("fit", "fit_energy"),
+    "data": ("Standardizer",),
     "checks": ("check_bijection", "check_flow"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-__all__ = sorted(_MODULE_OF)
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in _MODULE_OF:
         return getattr(import_module(f"flowlib.{_MODULE_OF[name]}"), name)
+    if name == "__version__":
+        return import_module("importlib.metadata").version("flowlib")
     raise AttributeError(f"module 'flowlib' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return [*globals(), "__version__", *__all__]

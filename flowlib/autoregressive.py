@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from flowlib import fused
-from flowlib.bijection import Bijection, check_context, check_event, sum_event
-from flowlib.nets import Activation, MaskedMLP
+from flowlib.bijection import Bijection, sum_event
+from flowlib.nets import Activation, MaskedMLP, Widths
 from flowlib.recording import Recordings, replayable
 from flowlib.scalar import Transformer
+
+__all__ = ["MaskedAutoregressive"]
 
 # Hidden units (of the widest layer) that are solved one after another between two large products.
 BLOCK_UNITS = 32
@@ -46,43 +48,63 @@ class MaskedAutoregressive(Bijection):
 
     Source: Papamakarios et al., 2017, "Masked Autoregressive Flow for Density Estimation",
     equations 3-5; Kingma et al., 2016 (IAF).
+
+    Example:
+        >>> layer = MaskedAutoregressive(3, (64, 64), AffineTransformer())
+        >>> z, log_det = layer.inverse(torch.randn(5, 3))
+        >>> z.shape, log_det.shape
+        (torch.Size([5, 3]), torch.Size([5]))
     """
+
+    order: Tensor
+    back: Tensor
+    starts: Tensor
+    rows: Tensor
 
     def __init__(
         self,
         dim: int,
-        hidden: Sequence[int],
+        hidden: Widths,
         transformer: Transformer,
+        *,
         order: Sequence[int] | None = None,
         context: int = 0,
         activation: Activation = nn.ReLU,
         zero_start: bool = True,
     ):
         super().__init__()
-        self.event_shape = (dim,)
-        self.net = MaskedMLP(dim, transformer.count, hidden, order, context, activation, zero_start)
+        self.event_shape, self.context = (dim,), context
+        self.net = MaskedMLP(
+            dim,
+            transformer.count,
+            hidden,
+            order=order,
+            context=context,
+            activation=activation,
+            zero_start=zero_start,
+        )
         self.transformer = transformer
         self._plan()
 
-    def inverse(self, x, context=None):
-        check_event(x, self.event_shape, self)
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(x, context)
         z, log_derivative = self.transformer.inverse(x, self.net(x, context))
         return z, sum_event(log_derivative)
 
-    def forward(self, z, context=None):
-        check_event(z, self.event_shape, self)
-        check_context(context, self.net.context, len(z), self)
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(z, context)
         if torch.is_grad_enabled() or not replayable(z):
             return self._generate(z, context)
         # On a GPU the many small operations of the steps would wait for each other's launch.
         weights = tuple(tensor.data_ptr() for tensor in (*self.parameters(), *self.buffers()))
         one_kernel = not fused.obstacle() and fused.applies(self, z)
         solve = partial(fused.solve, self) if one_kernel else self._generate
-        return RECORDINGS.run(self, weights, solve, z, context)
+        x, log_det = RECORDINGS.run(self, weights, solve, z, context)
+        return x, log_det
 
     def _generate(self, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         # Inputs and outputs in the order of the steps; variables lie along dim 0 from here on.
-        layers = list(self.net.layers)
+        layers = self.net.linears()
         weights = [layer.mask * layer.weight for layer in layers]
         biases = [layer.bias[:, None] for layer in layers]
         from_x, from_context = weights[0].split([self.net.dim, self.net.context], 1)
@@ -174,8 +196,8 @@ class MaskedAutoregressive(Bijection):
         # For each step and layer, the rows that it finishes, counted from the start of its block.
         self.step_rows = []
         for steps in self.blocks:
-            ends = [list(accumulate(sizes[steps.start : steps.stop], initial=0)) for sizes in step_outputs]
-            self.step_rows += list(zip(*(pairwise(places) for places in ends), strict=True))
+            edges = [list(accumulate(sizes[steps.start : steps.stop], initial=0)) for sizes in step_outputs]
+            self.step_rows += list(zip(*(pairwise(places) for places in edges), strict=True))
 
         order = torch.tensor(net.order)
         self.register_buffer("order", order, persistent=False)

@@ -9,17 +9,31 @@ directions return the log-determinant of their *own* Jacobian, so for any z
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import reduce
+from numbers import Integral
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from flowlib.recording import put_off
 
+__all__ = [
+    "Bijection", "Chain", "Inverse", "Step", "all_hold", "as_sizes", "check_context", "check_event",
+    "common_context", "draw_normal", "draw_uniform", "find_root", "no_log_det", "require", "sum_event",
+    "sum_terms", "wide",
+]  # fmt: skip
+
 
 class Step(NamedTuple):
-    """One stop on the way through a flow: the point and the log-determinant so far."""
+    """One stop on the way through a flow: the point and the log-determinant so far.
+
+    Example:
+        >>> Flow(Exp(), StandardNormal(())).trace(torch.zeros(1))[-1]
+        Step(name='Exp', value=tensor([1.]), log_det=tensor([0.]))
+    """
 
     name: str
     value: Tensor
@@ -33,9 +47,24 @@ class Bijection(nn.Module):
     (batch, *event) and, if the map is conditional, a context of shape (batch, context),
     and both return a tensor of the same shape and a log-determinant of shape (batch,).
 
+    A layer says what it takes, so that those that do not fit are refused when a flow is built:
+
+        event_shape: the shape of one z, or None where any will do;
+        context: the number of context features, 0 for none.
+
     Source: Papamakarios et al., 2021, "Normalizing Flows for Probabilistic Modeling and
     Inference", section 2.1.
+
+    Example:
+        >>> class Double(Bijection):
+        ...     def forward(self, z, context=None):
+        ...         return 2 * z, torch.full((len(z),), 2.0).log()
+        >>> Double()(torch.tensor([1.0, 2.0]))
+        (tensor([2., 4.]), tensor([0.6931, 0.6931]))
     """
+
+    event_shape: tuple[int, ...] | None = None
+    context: int = 0
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Generate: x = f(z) and log|det dx/dz|."""
@@ -44,6 +73,20 @@ class Bijection(nn.Module):
     def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Normalise: z = f^-1(x) and log|det dz/dx|."""
         raise NotImplementedError(f"{type(self).__name__} has no inverse yet: z, log_det = f^-1(x)")
+
+    def check(self, values: Tensor, context: Tensor | None = None) -> None:
+        """Raise unless `values` is (batch, *event_shape) and `context` is what this layer takes."""
+        if self.event_shape is not None:
+            check_event(values, self.event_shape, self)
+        check_context(context, self.context, len(values), self)
+
+    def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of one x, given that of its z: the same, but for layers such as `Squeeze`."""
+        return shape
+
+    def shape_of_z(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of one z, given that of its x."""
+        return shape
 
     def steps(self) -> Iterator[tuple[str, Bijection]]:
         """The named layers, in the order that `forward` applies them; this one alone by default."""
@@ -57,6 +100,17 @@ class Chain(Bijection):
 
     Args:
         *layers: bijections in generating order: the first acts on z, the last makes x.
+
+    `chain[0]` is a layer, `chain[1:]` a chain.
+
+    Raises:
+        ValueError: two layers take events, or contexts, of different shapes.
+
+    Example:
+        >>> chain = Chain(Affine(shift=1.0), Exp())
+        >>> x, log_det = chain(torch.zeros(2))
+        >>> x
+        tensor([2.7183, 2.7183])
     """
 
     def __init__(self, *layers: Bijection):
@@ -70,30 +124,47 @@ class Chain(Bijection):
         if not layers:
             raise ValueError("Chain needs at least one bijection, got none")
         self.layers = nn.ModuleList(layers)
+        self.event_shape = _common_shape(layers)
+        self.context = common_context(layers)
 
-    def forward(self, z, context=None):
-        log_det = None
-        for layer in self.layers:
-            z, term = layer(z, context)
-            log_det = term if log_det is None else log_det + term
-        return z, log_det
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        check_context(context, self.context, len(z), self)
+        terms = []
+        for layer in self:
+            z, term = layer(z, context if layer.context else None)
+            terms.append(term)
+        return z, reduce(operator.add, terms)
 
-    def inverse(self, x, context=None):
-        log_det = None
-        for layer in reversed(self.layers):
-            x, term = layer.inverse(x, context)
-            log_det = term if log_det is None else log_det + term
-        return x, log_det
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        check_context(context, self.context, len(x), self)
+        terms = []
+        for layer in reversed(list(self)):
+            x, term = layer.inverse(x, context if layer.context else None)
+            terms.append(term)
+        return x, reduce(operator.add, terms)
 
-    def steps(self):
-        for layer in self.layers:
+    def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        for layer in self:
+            shape = layer.shape_of_x(shape)
+        return shape
+
+    def shape_of_z(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        for layer in reversed(list(self)):
+            shape = layer.shape_of_z(shape)
+        return shape
+
+    def steps(self) -> Iterator[tuple[str, Bijection]]:
+        for layer in self:
             yield from layer.steps()
+
+    def __iter__(self) -> Iterator[Bijection]:
+        return cast(Iterator[Bijection], iter(self.layers))  # a ModuleList knows them as modules only
 
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, index: int) -> Bijection:
-        return self.layers[index]
+    def __getitem__(self, index: int | slice) -> Bijection:
+        return Chain(*list(self)[index]) if isinstance(index, slice) else list(self)[index]
 
 
 class Inverse(Bijection):
@@ -101,6 +172,11 @@ class Inverse(Bijection):
 
     This is how one chooses which direction is the cheap one: a planar layer generates in
     closed form, `Inverse(Planar(2))` scores data in closed form.
+
+    Example:
+        >>> log = Inverse(Exp())
+        >>> log(torch.ones(3))[0]
+        tensor([0., 0., 0.])
     """
 
     def __init__(self, bijection: Bijection):
@@ -108,22 +184,77 @@ class Inverse(Bijection):
         if not isinstance(bijection, Bijection):
             raise TypeError(f"Inverse takes a bijection, got a {type(bijection).__name__}")
         self.bijection = bijection
+        known = bijection.event_shape
+        self.event_shape = None if known is None else bijection.shape_of_x(known)
+        self.context = bijection.context
 
-    def forward(self, z, context=None):
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.bijection.inverse(z, context)
 
-    def inverse(self, x, context=None):
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.bijection(x, context)
 
-    def steps(self):
+    def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self.bijection.shape_of_z(shape)
+
+    def shape_of_z(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self.bijection.shape_of_x(shape)
+
+    def steps(self) -> Iterator[tuple[str, Bijection]]:
         for name, layer in reversed(list(self.bijection.steps())):
             yield f"Inverse({name})", Inverse(layer)
+
+
+def _common_shape(layers: Sequence[Bijection]) -> tuple[int, ...] | None:
+    """The shape of one z that suits all layers of a chain; None where any does."""
+    shape = None
+    for place, layer in enumerate(layers):
+        if None not in (shape, layer.event_shape) and shape != layer.event_shape:
+            raise ValueError(
+                f"layer {place}, {type(layer).__name__}, takes events of shape {layer.event_shape}; "
+                f"the layers before it make events of shape {shape}"
+            )
+        shape = layer.event_shape if shape is None else shape
+        shape = None if shape is None else layer.shape_of_x(shape)
+    for layer in reversed(layers):
+        shape = None if shape is None else layer.shape_of_z(shape)
+    return shape
+
+
+def common_context(layers: Iterable[Bijection]) -> int:
+    """The number of context features that these layers take; those that take none do not count."""
+    sizes = {type(layer).__name__: layer.context for layer in layers if layer.context}
+    if len(set(sizes.values())) > 1:
+        said = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise ValueError(f"all layers must take the same context; these take features: {said}")
+    return next(iter(sizes.values()), 0)
 
 
 def sum_event(values: Tensor) -> Tensor:
     """Sum over everything but the batch: (batch, *event) -> (batch,), never below float32."""
     wide = torch.promote_types(values.dtype, torch.float32)
     return values.flatten(1).sum(1, dtype=wide) if values.dim() > 1 else values.to(wide)
+
+
+def as_sizes(sizes: int | Sequence[int]) -> tuple[int, ...]:
+    """A shape, or the widths of layers, as whole numbers; one number stands for a tuple of one."""
+    given = [sizes] if isinstance(sizes, int | Integral) else sizes
+    return tuple(operator.index(size) for size in given)
+
+
+def wide(values: Tensor) -> Tensor:
+    """The same numbers, in float32 at least: logarithms are never taken or added below it."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+def sum_terms(terms: Tensor) -> Tensor:
+    """The sum of all numbers of a tensor, never below float32."""
+    return terms.sum(dtype=torch.promote_types(terms.dtype, torch.float32))
+
+
+def no_log_det(values: Tensor) -> Tensor:
+    """The log-determinant of a map that keeps volume: zeros (batch,), never below float32."""
+    return values.new_zeros(len(values), dtype=torch.promote_types(values.dtype, torch.float32))
 
 
 def draw_normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
@@ -160,11 +291,12 @@ def check_context(context: Tensor | None, size: int, batch: int, owner: object) 
     name = type(owner).__name__
     if size == 0 and context is not None:
         raise ValueError(
-            f"{name} was built without context (context=0), got one of shape {tuple(context.shape)}"
+            f"{name} was built without context (context=0), got one of shape {tuple(context.shape)}. "
+            "A layer of your own that takes one says so: self.context = the number of its features"
         )
     if size > 0 and context is None:
         raise ValueError(f"{name} needs a context of shape ({batch}, {size}), got none: pass context=")
-    if size > 0 and context.shape != (batch, size):
+    if context is not None and context.shape != (batch, size):
         raise ValueError(f"{name} expected a context of shape ({batch}, {size}), got {tuple(context.shape)}")
 
 

@@ -15,7 +15,7 @@ import copy
 import functools
 import hmac
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,17 +25,31 @@ from scipy import stats
 from torch import Tensor, nn
 
 from flowlib import derivatives, lookups, sources
+from flowlib.base import StandardNormal
 from flowlib.bijection import Bijection, Chain
-from flowlib.flow import Flow, StandardNormal
+from flowlib.flow import Flow
 from flowlib.sources import Reading
 from flowlib.suspects import LawBroken, log_det_mistakes, same
 from flowlib.suspects import check_value as check_value
 from flowlib.suspects import log_prob_mistakes as log_prob_mistakes
 
+__all__ = [
+    "check_bijection", "check_dtype_device", "check_flow", "check_gradients", "check_inverse",
+    "check_log_det", "check_normalized", "check_samples", "check_source", "check_triangular",
+    "check_unchanged", "hidden_seed", "hidden_seeds", "submitted_sources",
+]  # fmt: skip
+
 # --- the laws ------------------------------------------------------------------------------
 
 
-def check_inverse(forward, inverse=None, z: Tensor | None = None, *, context=None, tolerance=None) -> None:
+def check_inverse(
+    forward: Bijection | Flow | Callable,
+    inverse: Callable | None = None,
+    z: Tensor | None = None,
+    *,
+    context: Tensor | None = None,
+    tolerance: float | None = None,
+) -> None:
     """The inverse undoes forward, forward undoes the inverse, and their log-dets cancel.
 
     Args:
@@ -85,11 +99,11 @@ def check_inverse(forward, inverse=None, z: Tensor | None = None, *, context=Non
 
 
 def check_log_det(
-    forward,
+    forward: Bijection | Flow | Callable,
     z: Tensor | None = None,
     *,
-    context=None,
-    tolerance=None,
+    context: Tensor | None = None,
+    tolerance: float | None = None,
     direction: str = "forward",
     suspects: Mapping[str, Tensor] | None = None,
 ) -> None:
@@ -135,7 +149,12 @@ def check_log_det(
 
 
 def check_triangular(
-    forward, z: Tensor | None = None, *, context=None, order=None, strict: bool = False
+    forward: Bijection | Flow | Callable,
+    z: Tensor | None = None,
+    *,
+    context: Tensor | None = None,
+    order: Sequence[int] | None = None,
+    strict: bool = False,
 ) -> None:
     """Output i depends on inputs up to i only (strictly before i with `strict`).
 
@@ -158,9 +177,9 @@ def check_triangular(
             f"{jacobian.shape[-2]} outputs for {size} inputs: expected one or more whole sets of {size}",
             None,
         )
-    order = torch.arange(size) if order is None else torch.as_tensor(order).cpu()
+    place = torch.arange(size) if order is None else torch.as_tensor(order).cpu()
     seen = (jacobian.abs() > 1e-9).any(0).view(-1, size, size).any(0).cpu()
-    later = order[None, :] >= order[:, None] if strict else order[None, :] > order[:, None]
+    later = place[None, :] >= place[:, None] if strict else place[None, :] > place[:, None]
     wrong = seen & later
     if not bool(wrong.any()):
         return
@@ -169,7 +188,7 @@ def check_triangular(
     guess = None
     if own:
         guess = "an output sees its own input: one mask lets equality through where it must be strict"
-    elif bool((seen & (order[None, :] < order[:, None])).logical_not().all()):
+    elif bool((seen & (place[None, :] < place[:, None])).logical_not().all()):
         guess = "the order is reversed: the mask is transposed"
     elif bool(wrong.sum() == later.sum()):
         guess = "nothing is masked: every output sees every input"
@@ -179,12 +198,12 @@ def check_triangular(
 
 
 def check_normalized(
-    log_prob,
-    low=None,
-    high=None,
+    log_prob: Flow | Callable,
+    low: float | Sequence[float] | None = None,
+    high: float | Sequence[float] | None = None,
     *,
     dim: int | None = None,
-    context=None,
+    context: Tensor | None = None,
     points: int | None = None,
     tolerance: float = 5e-3,
     batch: int = 65536,
@@ -254,7 +273,15 @@ def check_normalized(
 
 
 def check_samples(
-    sample, log_prob=None, *, n: int = 4000, low=None, high=None, context=None, generator=None, level=1e-4
+    sample: Flow | Callable,
+    log_prob: Flow | Callable | None = None,
+    *,
+    n: int = 4000,
+    low: float | Sequence[float] | None = None,
+    high: float | Sequence[float] | None = None,
+    context: Tensor | None = None,
+    generator: torch.Generator | None = None,
+    level: float = 1e-4,
 ) -> None:
     """Samples follow the density.
 
@@ -294,6 +321,8 @@ def check_samples(
             guess
             or "the sampler and the density use different maps: check the order and direction of the layers",
         )
+    if log_prob is None:
+        raise TypeError("with a plain function, give both: check_samples(sample, log_prob)")
     grid, weights = _grid(0, -12.0 if low is None else low, 12.0 if high is None else high, None)
     density = torch.as_tensor(log_prob(grid)).detach().double().cpu().exp()
     cumulative = torch.cumsum(density * weights, 0)
@@ -315,7 +344,13 @@ def check_samples(
         )
 
 
-def check_gradients(subject, x: Tensor | None = None, *, context=None, parameters=True) -> None:
+def check_gradients(
+    subject: Bijection | Flow,
+    x: Tensor | None = None,
+    *,
+    context: Tensor | None = None,
+    parameters: bool = True,
+) -> None:
     """Likelihood reaches every parameter with a finite gradient, and the input too.
 
     Args:
@@ -326,12 +361,11 @@ def check_gradients(subject, x: Tensor | None = None, *, context=None, parameter
     Raises:
         LawBroken: naming the parameters without a gradient, or with one that is not finite.
     """
-    flow = subject if isinstance(subject, Flow) else None
     module = copy.deepcopy(subject).eval()
-    if flow is None:
-        flow = Flow(module, StandardNormal(_event_shape(subject, x)).to(_dtype_of(module)))
-    else:
+    if isinstance(module, Flow):
         flow = module
+    else:
+        flow = Flow(module, StandardNormal(_event_shape(subject, x)).to(_dtype_of(module)))
     if x is None:
         rows = 16 if context is None else len(context)
         x = flow.sample(rows, context=context, generator=torch.Generator().manual_seed(0))
@@ -366,7 +400,9 @@ def check_gradients(subject, x: Tensor | None = None, *, context=None, parameter
         )
 
 
-def check_dtype_device(subject, x: Tensor | None = None, *, context=None) -> None:
+def check_dtype_device(
+    subject: Bijection | Flow, x: Tensor | None = None, *, context: Tensor | None = None
+) -> None:
     """Float32 stays float32, float64 stays float64, and everything stays on its device.
 
     Args:
@@ -512,7 +548,14 @@ def check_learns(make: Callable[[], Any], *calls: tuple[str, Tensor], rate: floa
         raise _broken("check_learns", f"{method} depends on nothing that state_dict holds", None)
 
 
-def check_bijection(forward, inverse=None, z: Tensor | None = None, *, context=None, tolerance=None) -> None:
+def check_bijection(
+    forward: Bijection | Flow | Callable,
+    inverse: Callable | None = None,
+    z: Tensor | None = None,
+    *,
+    context: Tensor | None = None,
+    tolerance: float | None = None,
+) -> None:
     """All laws of a bijection: inverse, log-determinant both ways, and for a module gradients and dtypes.
 
     Arguments and errors as in `check_inverse`.
@@ -526,12 +569,19 @@ def check_bijection(forward, inverse=None, z: Tensor | None = None, *, context=N
         check_gradients(forward, x, context=context, parameters=False)
         check_dtype_device(forward, z, context=context)
     else:
-        x = _call(forward, z, context, "forward", "check_bijection")[0].detach()
+        forward, inverse, points = _directions(forward, inverse, z)
+        x = _call(forward, points, context, "forward", "check_bijection")[0].detach()
         check_log_det(inverse, x, context=context, tolerance=tolerance)
 
 
 def check_flow(
-    flow: Flow, x: Tensor | None = None, *, context=None, low=None, high=None, tolerance=None
+    flow: Flow,
+    x: Tensor | None = None,
+    *,
+    context: Tensor | None = None,
+    low: float | Sequence[float] | None = None,
+    high: float | Sequence[float] | None = None,
+    tolerance: float | None = None,
 ) -> None:
     """All laws of a flow: those of its bijection, the density's mass (1-D, 2-D) and its samples.
 
@@ -688,7 +738,7 @@ def _history(names: Iterable[str]) -> Reading | None:
 
 
 def _log_det_suspects(
-    true: Tensor, jacobian: Tensor, z: Tensor, x: Tensor, map_, context
+    true: Tensor, jacobian: Tensor, z: Tensor, x: Tensor, map_: Callable, context: Tensor | None
 ) -> dict[str, Tensor]:
     """What the usual mistakes would return in place of the true log-determinant."""
     count = jacobian.shape[-1]
@@ -722,7 +772,7 @@ def _log_det_suspects(
     return suspects
 
 
-def _chain_suspects(subject, z: Tensor, x: Tensor, context) -> dict[str, Tensor | None]:
+def _chain_suspects(subject: Any, z: Tensor, x: Tensor, context: Tensor | None) -> dict[str, Tensor | None]:
     """For a stack of layers: inverted in the wrong order, or only in part."""
     bijection = subject.bijection if isinstance(subject, Flow) else subject
     if not isinstance(bijection, Chain) or len(bijection) < 2:
@@ -730,7 +780,7 @@ def _chain_suspects(subject, z: Tensor, x: Tensor, context) -> dict[str, Tensor 
 
     return {
         "the layers are inverted in the wrong order: the last must come first": _quiet(
-            lambda p, r=None: _inverses_in_forward_order(bijection.layers, p, r), x, context
+            lambda p, r=None: _inverses_in_forward_order(bijection, p, r), x, context
         ),
         "only the first layer is inverted": _quiet(
             lambda p, r=None: bijection[0].inverse(p, r)[0], x, context
@@ -741,7 +791,7 @@ def _chain_suspects(subject, z: Tensor, x: Tensor, context) -> dict[str, Tensor 
     }
 
 
-def _inverses_in_forward_order(layers, point: Tensor, context: Tensor | None) -> Tensor:
+def _inverses_in_forward_order(layers: Iterable[Bijection], point: Tensor, context: Tensor | None) -> Tensor:
     for layer in layers:
         point = layer.inverse(point, context)[0]
     return point
@@ -750,11 +800,11 @@ def _inverses_in_forward_order(layers, point: Tensor, context: Tensor | None) ->
 def _density_suspects(flow: Flow) -> dict[str, Callable]:
     """Densities that would be right, had the flow not made a usual mistake."""
 
-    def right(x, rows=None):
+    def right(x: Tensor, rows: Tensor | None = None) -> Tensor:
         z, log_det = flow.bijection.inverse(x, rows)
         return flow.base.log_prob(z) + log_det
 
-    def flipped(x, rows=None):
+    def flipped(x: Tensor, rows: Tensor | None = None) -> Tensor:
         z, log_det = flow.bijection.inverse(x, rows)
         return flow.base.log_prob(z) - log_det
 
@@ -764,7 +814,7 @@ def _density_suspects(flow: Flow) -> dict[str, Callable]:
     }
 
 
-def _sampler_suspects(flow: Flow, x: Tensor, rows) -> dict[str, Tensor | None]:
+def _sampler_suspects(flow: Flow, x: Tensor, rows: Tensor | None) -> dict[str, Tensor | None]:
     """Where samples would come from the base, had the sampler made a usual mistake."""
     suspects = {
         "noise was pushed through the normalising direction (x -> z) instead of the generating one": _quiet(
@@ -773,7 +823,7 @@ def _sampler_suspects(flow: Flow, x: Tensor, rows) -> dict[str, Tensor | None]:
         "the noise was returned as it is": x,
     }
     if isinstance(flow.bijection, Chain) and len(flow.bijection) > 1:
-        layers = flow.bijection.layers
+        layers = list(flow.bijection)
         suspects["only the first layer of the stack is used"] = _quiet(
             lambda p, r=None: layers[0].inverse(p, r)[0], x, rows
         )
@@ -834,7 +884,9 @@ def _broken(law: str, fact: str, guess: str | None) -> LawBroken:
     return LawBroken(f"{law}: {fact}." + (f" Likely mistake: {guess}." if guess else ""))
 
 
-def _directions(forward, inverse, z: Tensor | None):
+def _directions(
+    forward: Bijection | Flow | Callable, inverse: Callable | None, z: Tensor | None
+) -> tuple[Callable, Callable, Tensor]:
     """The two maps as functions, and the points to try."""
     module = forward.bijection if isinstance(forward, Flow) else forward
     points = z if z is not None else _points(forward)
@@ -847,7 +899,9 @@ def _directions(forward, inverse, z: Tensor | None):
     return forward, inverse, points
 
 
-def _in_double(subject, z: Tensor | None, context, direction: str):
+def _in_double(
+    subject: Any, z: Tensor | None, context: Tensor | None, direction: str
+) -> tuple[Callable, Tensor, Tensor | None]:
     """One direction as a function in float64, with its points and context.
 
     Modules are copied and converted. A plain function that holds float32 tensors and refuses
@@ -873,7 +927,7 @@ def _in_double(subject, z: Tensor | None, context, direction: str):
     return map_, *wide
 
 
-def _points(subject) -> Tensor:
+def _points(subject: Any) -> Tensor:
     """Standard normal points of the subject's event shape, the same every time."""
     shape = _event_shape(subject, None)
     generator = torch.Generator().manual_seed(0)
@@ -882,7 +936,7 @@ def _points(subject) -> Tensor:
     )
 
 
-def _event_shape(subject, x: Tensor | None) -> tuple[int, ...]:
+def _event_shape(subject: Any, x: Tensor | None) -> tuple[int, ...]:
     if x is not None:
         return tuple(x.shape[1:])
     shape = getattr(subject, "event_shape", None)
@@ -894,7 +948,7 @@ def _event_shape(subject, x: Tensor | None) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _dtype_of(subject) -> torch.dtype:
+def _dtype_of(subject: Any) -> torch.dtype:
     if isinstance(subject, nn.Module):
         for tensor in (*subject.parameters(), *subject.buffers()):
             if tensor.is_floating_point():
@@ -902,14 +956,16 @@ def _dtype_of(subject) -> torch.dtype:
     return torch.get_default_dtype()
 
 
-def _device_of(subject) -> torch.device:
+def _device_of(subject: Any) -> torch.device:
     if isinstance(subject, nn.Module):
         for tensor in (*subject.parameters(), *subject.buffers()):
             return tensor.device
     return torch.device("cpu")
 
 
-def _call(function, point: Tensor, context, name: str, law: str) -> tuple[Tensor, Tensor]:
+def _call(
+    function: Callable, point: Tensor, context: Tensor | None, name: str, law: str
+) -> tuple[Tensor, Tensor]:
     """Call one direction and hold what it returns against the contract."""
     result = function(point) if context is None else function(point, context)
     if not isinstance(result, (tuple, list)) or len(result) != 2:
@@ -939,7 +995,7 @@ def _call(function, point: Tensor, context, name: str, law: str) -> tuple[Tensor
     return value, log_det
 
 
-def _quiet(function, point: Tensor, context):
+def _quiet(function: Callable, point: Tensor, context: Tensor | None) -> Tensor | None:
     """The value of a suspect, or None where it cannot be computed."""
     try:
         with torch.enable_grad():
@@ -950,10 +1006,10 @@ def _quiet(function, point: Tensor, context):
     return torch.as_tensor(value).detach()
 
 
-def _jacobian(map_, z: Tensor, context) -> tuple[Tensor, bool]:
+def _jacobian(map_: Callable, z: Tensor, context: Tensor | None) -> tuple[Tensor, bool]:
     """dx/dz at each point, (batch, outputs, inputs), and whether autograd gave it."""
 
-    def value(points):
+    def value(points: Tensor) -> Tensor:
         result = map_(points) if context is None else map_(points, context)
         output = torch.as_tensor(result[0] if isinstance(result, (tuple, list)) else result)
         return output.reshape(len(points), -1)
@@ -972,7 +1028,7 @@ def _jacobian(map_, z: Tensor, context) -> tuple[Tensor, bool]:
     return _difference_jacobian(value, z.detach()), False
 
 
-def _difference_jacobian(map_, z: Tensor, step: float = 6e-6) -> Tensor:
+def _difference_jacobian(map_: Callable, z: Tensor, step: float = 6e-6) -> Tensor:
     """Central differences in float64; the error is about 1e-10 for functions of order 1."""
     rows = []
     with torch.no_grad():
@@ -984,15 +1040,21 @@ def _difference_jacobian(map_, z: Tensor, step: float = 6e-6) -> Tensor:
     return torch.stack(rows, -1)
 
 
-def _grid(dim: int, low, high, points: int | None) -> tuple[Tensor, Tensor]:
+def _side(bound: float | Sequence[float], axis: int) -> float:
+    """A box's bound along one axis: one number for all axes, or one for each."""
+    return float(bound[axis]) if isinstance(bound, Sequence | Tensor | np.ndarray) else float(bound)
+
+
+def _grid(
+    dim: int, low: float | Sequence[float], high: float | Sequence[float], points: int | None
+) -> tuple[Tensor, Tensor]:
     """Centres of the cells of a box, and their sizes: the midpoint rule.
 
     Jumps of a density (leaky ReLU) mostly lie on 0, a border between cells: they cost no accuracy.
     """
     axes, size = [], 1.0
     for axis in range(max(dim, 1)):
-        start = float(low[axis] if hasattr(low, "__len__") else low)
-        end = float(high[axis] if hasattr(high, "__len__") else high)
+        start, end = _side(low, axis), _side(high, axis)
         count = points or (20000 if dim < 2 else 600)
         width = (end - start) / count
         axes.append(start + width * (torch.arange(count, dtype=torch.float64) + 0.5))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchdiffeq import odeint, odeint_adjoint
 
-from flowlib.bijection import Bijection, check_context, draw_normal, sum_event
-from flowlib.nets import zero_initialised
+from flowlib.bijection import Bijection, as_sizes, check_context, draw_normal, sum_event
+from flowlib.nets import Widths, zero_initialised
+
+__all__ = ["ACTIVATIONS", "ADAPTIVE", "FIXED_GRID", "Continuous", "VelocityMLP", "jacobian_trace"]
 
 # Explicit Runge-Kutta rules in which each stage starts from the stage before: (nodes, weights).
 FIXED_GRID = {
@@ -20,10 +21,12 @@ FIXED_GRID = {
     "rk4": ((0.0, 1 / 2, 1 / 2, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6)),
 }
 ADAPTIVE = ("dopri5", "dopri8", "bosh3", "adaptive_heun", "fehlberg2")
-ACTIVATIONS = {  # a smooth function, and its derivative given input and output
+# A smooth function, and its derivative given input and output.
+ACTIVATIONS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "tanh": (torch.tanh, lambda a, h: 1 - h * h),
     "softplus": (F.softplus, lambda a, h: torch.sigmoid(a)),
 }
+Rates = Callable[[float | Tensor, Tensor], tuple[Tensor, ...]]  # t, z -> v, its trace, |v|^2 if asked
 
 
 class VelocityMLP(nn.Module):
@@ -39,13 +42,16 @@ class VelocityMLP(nn.Module):
         hidden: widths of the hidden layers, at least one.
         context: size of the context, or 0.
         activation: "tanh" or "softplus". A ReLU has kinks: a solver cannot keep its order across them.
+
+    Example:
+        >>> v, trace = VelocityMLP(2).with_trace(0.5, torch.randn(5, 2))
+        >>> v.shape, trace.shape
+        (torch.Size([5, 2]), torch.Size([5]))
     """
 
-    def __init__(
-        self, dim: int, hidden: Sequence[int] = (64, 64), context: int = 0, activation: str = "tanh"
-    ):
+    def __init__(self, dim: int, hidden: Widths = (64, 64), *, context: int = 0, activation: str = "tanh"):
         super().__init__()
-        hidden = tuple(hidden)
+        hidden = as_sizes(hidden)
         if dim < 1 or not hidden or min(hidden) < 1:
             raise ValueError(f"VelocityMLP needs dim >= 1 and hidden widths >= 1, got {dim} and {hidden}")
         if activation not in ACTIVATIONS:
@@ -70,20 +76,21 @@ class VelocityMLP(nn.Module):
             return v, self._trace_of_two(*slopes)
         tangents = torch.eye(self.dim, dtype=z.dtype, device=z.device) if noise is None else noise[:, None]
         start = tangents
-        for layer, slope in zip(self.layers, slopes, strict=False):
+        *inner, last = self.linears()
+        for layer, slope in zip(inner, slopes, strict=True):
             tangents = F.linear(tangents, layer.weight) * slope[:, None]
-        tangents = F.linear(tangents, self.layers[-1].weight)
+        tangents = F.linear(tangents, last.weight)
         return v, (start * tangents).sum((1, 2))
 
-    def _run(self, t, z, context):
+    def _run(self, t: float | Tensor, z: Tensor, context: Tensor | None) -> tuple[Tensor, list[Tensor]]:
         check_context(context, self.context, len(z), self)
         function, derivative = ACTIVATIONS[self.activation]
-        first = self.layers[0]
+        first, *following = self.linears()
         a = F.linear(z, first.weight, first.bias + t * self.time)
-        if context is not None:
+        if self.condition is not None:
             a = a + self.condition(context)
         slopes = []
-        for layer in self.layers[1:]:
+        for layer in following:
             h = function(a)
             slopes.append(derivative(a, h))
             a = layer(h)
@@ -91,8 +98,12 @@ class VelocityMLP(nn.Module):
 
     def _trace_of_two(self, slope1: Tensor, slope2: Tensor) -> Tensor:
         """tr(W3 diag(slope2) W2 diag(slope1) W1) = slope2^T (W2 * (W1 W3)^T) slope1, at no cost in D."""
-        w1, w2, w3 = (layer.weight for layer in self.layers)
+        w1, w2, w3 = (layer.weight for layer in self.linears())
         return (F.linear(slope1, w2 * (w1 @ w3).T) * slope2).sum(1)
+
+    def linears(self) -> list[nn.Linear]:
+        """The layers, from the inputs on."""
+        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
 
 
 def jacobian_trace(
@@ -102,7 +113,7 @@ def jacobian_trace(
 
     Shapes: z and v (batch, *event), the trace (batch,).
     """
-    v, product = torch.func.vjp(lambda place: net(t, place, context), z)
+    v, product, *_ = torch.func.vjp(lambda place: net(t, place, context), z)
     if noise is not None:
         return v, sum_event(product(noise)[0] * noise)
     size = z[0].numel()
@@ -129,8 +140,9 @@ class Continuous(Bijection):
     2019, "FFJORD" (Hutchinson's estimate, the noise fixed during a solve).
 
     Args:
-        net: v(t, z, context), a module; with a method `with_trace(t, z, context, noise)` like that of
-            `VelocityMLP` it computes its own trace, else `jacobian_trace` does, at some cost.
+        net: v(t, z, context), a module; an attribute `context` says how many features it takes, 0 if there
+            is none. With a method `with_trace(t, z, context, noise)` like that of `VelocityMLP` it
+            computes its own trace, else `jacobian_trace` does, at some cost.
             Shapes are (batch, *event) in and out; log-determinants are (batch,).
         trace: "exact", or "hutchinson" for an unbiased estimate e^T (dv/dz) e with E[e e^T] = I.
         noise: the e of Hutchinson: "rademacher" (smaller variance) or "gaussian", drawn once per solve.
@@ -147,11 +159,17 @@ class Continuous(Bijection):
 
     Raises:
         RuntimeError: an adaptive method failed: the message says how, and what to try.
+
+    Example:
+        >>> layer, z = Continuous(VelocityMLP(2), method="rk4", steps=4), torch.randn(5, 2)
+        >>> torch.allclose(layer.inverse(layer(z)[0])[0], z, atol=1e-4)
+        True
     """
 
     def __init__(
         self,
         net: nn.Module,
+        *,
         trace: str = "exact",
         noise: str = "rademacher",
         method: str = "rk4",
@@ -172,16 +190,20 @@ class Continuous(Bijection):
         if steps < 1:
             raise ValueError(f"a fixed grid needs steps >= 1, got {steps}")
         self.net = net
+        self.context = getattr(net, "context", 0)
+        self.event_shape = (net.dim,) if isinstance(net, VelocityMLP) else None
         self.trace, self.noise, self.generator = trace, noise, generator
         self.method, self.step_count, self.rtol, self.atol = method, steps, rtol, atol
         self.adjoint = adjoint
         self.evaluations = 0
 
-    def forward(self, z, context=None):
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(z, context)
         x, log_det, _ = self.integrate(z, context, 0.0, 1.0)
         return x, log_det
 
-    def inverse(self, x, context=None):
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(x, context)
         z, log_det, _ = self.integrate(x, context, 1.0, 0.0)
         return z, log_det
 
@@ -204,7 +226,7 @@ class Continuous(Bijection):
         self.evaluations = 0
         noise = self._draw(start) if self.trace == "hutchinson" else None
 
-        def rates(t, point):
+        def rates(t: float | Tensor, point: Tensor) -> tuple[Tensor, ...]:
             self.evaluations += 1
             compute = getattr(self.net, "with_trace", None)
             if compute is None:
@@ -221,7 +243,9 @@ class Continuous(Bijection):
         sign = 1.0 if to_time > from_time else -1.0
         return point, totals[0], sign * totals[1] if energy else None
 
-    def _fixed(self, rates, point, totals, from_time, to_time):
+    def _fixed(
+        self, rates: Rates, point: Tensor, totals: list[Tensor], from_time: float, to_time: float
+    ) -> tuple[Tensor, list[Tensor]]:
         nodes, weights = FIXED_GRID[self.method]
         dt = (to_time - from_time) / self.step_count
         for step in range(self.step_count):
@@ -240,7 +264,17 @@ class Continuous(Bijection):
             point = following
         return point, totals
 
-    def _torchdiffeq(self, rates, point, totals, context, from_time, to_time):
+    def _torchdiffeq(
+        self,
+        rates: Rates,
+        point: Tensor,
+        totals: list[Tensor],
+        context: Tensor | None,
+        from_time: float,
+        to_time: float,
+    ) -> list[Tensor]:
+        from torchdiffeq import odeint, odeint_adjoint  # it loads scipy, which most flows never need
+
         times = torch.tensor([from_time, to_time], dtype=point.dtype, device=point.device)
         if self.method in FIXED_GRID:
             options = {"step_size": abs(to_time - from_time) / self.step_count}
@@ -250,7 +284,7 @@ class Continuous(Bijection):
         solve = odeint
         if self.adjoint:
             solve = odeint_adjoint
-            learned = [p for p in self.net.parameters() if p.requires_grad]
+            learned: list[Tensor] = [p for p in self.net.parameters() if p.requires_grad]
             if context is not None and context.requires_grad:
                 learned.append(context)
             arguments["adjoint_params"] = tuple(learned)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, check_event, sum_event
+from flowlib.bijection import Bijection, as_sizes, sum_event
 from flowlib.scalar import Transformer
+
+__all__ = ["MASKS", "Coupling", "check_two_parts", "make_mask"]
 
 MASKS = ("half", "alternating", "checkerboard", "channel")
 
@@ -25,12 +27,13 @@ class Coupling(Bijection):
         event_shape: (D,) or D for vectors, (C, H, W) for images.
         mask: what stays: a name for `make_mask`, or a boolean tensor that broadcasts to the event
             shape, True where z stays. `~mask` swaps the parts.
-        conditioner: the net, called with the part that stays and, if there is one, the context
-            (batch, context). With S entries that stay and M = D - S that move it maps (batch, S)
-            to (batch, count * M), where count = transformer.count. The same holds of an image's
-            channels if the mask has whole channels: (batch, S, H, W) -> (batch, count * M, H, W).
-            For any other mask, such as a checkerboard, the net sees the whole image with zeros
-            where it moves, and gives parameters for the whole image.
+        conditioner: the net, called with the part that stays and, if its attribute `context` (a number
+            of features) is not 0, with the context (batch, context). With S entries that stay and
+            M = D - S that move it maps (batch, S) to (batch, count * M), where
+            count = transformer.count. The same holds of an image's channels if the mask has whole
+            channels: (batch, S, H, W) -> (batch, count * M, H, W). For any other mask, such as a
+            checkerboard, the net sees the whole image with zeros where it moves, and gives
+            parameters for the whole image.
         transformer: the scalar function, such as `AffineTransformer()` or `SplineTransformer()`.
 
     Raises:
@@ -39,7 +42,17 @@ class Coupling(Bijection):
 
     Source: Dinh et al., 2017, "Density estimation using Real NVP", equations 4-9; Papamakarios et
     al., 2021, section 3.1.2.
+
+    Example:
+        >>> net = MLP(2, 2 * 2)  # sees the 2 that stay, gives 2 parameters for each of the 2 that move
+        >>> layer = Coupling(4, "half", net, AffineTransformer())
+        >>> layer(torch.randn(5, 4))[1].shape
+        torch.Size([5])
     """
+
+    mask: Tensor
+    order: Tensor
+    back: Tensor
 
     def __init__(
         self,
@@ -49,7 +62,7 @@ class Coupling(Bijection):
         transformer: Transformer,
     ):
         super().__init__()
-        self.event_shape = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
+        self.event_shape = as_sizes(event_shape)
         check_two_parts(self.event_shape)
         mask = make_mask(self.event_shape, mask) if isinstance(mask, str) else torch.as_tensor(mask)
         if mask.dtype != torch.bool:
@@ -63,6 +76,7 @@ class Coupling(Bijection):
         if bool(mask.all()) or not bool(mask.any()):
             raise ValueError("the mask must leave something to stay (True) and something to move (False)")
         self.conditioner = conditioner
+        self.context = getattr(conditioner, "context", 0)
         self.transformer = transformer
 
         channels = mask.flatten(1)[:, 0] if mask.dim() > 1 else mask
@@ -78,15 +92,15 @@ class Coupling(Bijection):
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("back", torch.argsort(order), persistent=False)
 
-    def forward(self, z, context=None):
-        check_event(z, self.event_shape, self)
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(z, context)
         return self._transform(self.transformer, z, context)
 
-    def inverse(self, x, context=None):
-        check_event(x, self.event_shape, self)
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(x, context)
         return self._transform(self.transformer.inverse, x, context)
 
-    def _transform(self, function, values: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _transform(self, function: Callable, values: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         if not self.by_channel:
             kept = values * self.mask
             moved, log_derivative = function(values, self._params(kept, values, context))
@@ -134,7 +148,7 @@ def make_mask(event_shape: int | Sequence[int], kind: str) -> Tensor:
 
     Source: Dinh et al., 2017, section 3.4 and figure 3.
     """
-    shape = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
+    shape = as_sizes(event_shape)
     if kind not in MASKS:
         raise ValueError(f"mask must be one of {', '.join(MASKS)} or a boolean tensor, got {kind!r}")
     check_two_parts(shape)

@@ -9,20 +9,27 @@ assets/data/README.md states their sources and licences.
 
 from __future__ import annotations
 
-import csv
 import functools
 import math
-import os
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from flowlib.bijection import Bijection, check_event, draw_uniform, require
+from flowlib import moved
+from flowlib.assets import asset
+from flowlib.bijection import Bijection, draw_uniform, require, sum_terms
+
+__all__ = [
+    "BANANA_ENTROPY", "CHECKERBOARD_ENTROPY", "DIGITS_LEVELS", "ENERGIES", "NOISY_SINE_ENTROPY",
+    "PATCHES_LEVELS", "SHARED_TARGET_ENTROPY", "Seed", "Split", "Standardizer", "ames", "ames_prices",
+    "as_generator", "banana", "banana_log_prob", "checkerboard", "dequantize", "diamonds", "digits",
+    "energy_1", "energy_2", "energy_3", "energy_4", "house_prices", "log_integral", "natural_patches",
+    "noisy_sine", "noisy_sine_log_prob", "rings", "shared_target", "shared_target_log_prob", "spirals",
+    "split_rows", "two_gaussians", "two_gaussians_log_prob", "two_moons",
+]  # fmt: skip
 
 Seed = int | torch.Generator
 
@@ -41,10 +48,21 @@ class Standardizer(Bijection):
 
     Raises:
         ValueError: in `inverse`, for x <= 0 in a column standardised as a logarithm.
+
+    Example:
+        >>> prices = torch.tensor([[100.0], [200.0], [400.0]])
+        >>> units = Standardizer.fit(prices, log=[True])
+        >>> units.inverse(prices)[0].flatten()
+        tensor([-1.,  0.,  1.])
     """
+
+    shift: Tensor
+    scale: Tensor
+    log: Tensor
 
     def __init__(self, shift: Tensor, scale: Tensor, log: Tensor | None = None):
         super().__init__()
+        self.event_shape = tuple(shift.shape)
         self.register_buffer("shift", shift)
         self.register_buffer("scale", scale)
         self.register_buffer("log", torch.zeros_like(shift, dtype=torch.bool) if log is None else log)
@@ -71,24 +89,29 @@ class Standardizer(Bijection):
         )
         return cls(shift, scale, flags)
 
-    def forward(self, z, context=None):
-        check_event(z, self.shift.shape, self)
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(z, context)
         y = self.scale * z + self.shift
         x = torch.where(self.log, torch.where(self.log, y, 0).exp(), y)
-        return x, self.scale.log().sum() + torch.where(self.log, y, 0).sum(1)
+        return x, sum_terms(self.scale.log()) + torch.where(self.log, y, 0).sum(1)
 
-    def inverse(self, x, context=None):
-        check_event(x, self.shift.shape, self)
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(x, context)
         require((x > 0) | ~self.log, lambda: "Standardizer: columns standardised as logarithms need x > 0")
         log_x = torch.where(self.log, x, 1).log()
         z = (torch.where(self.log, log_x, x) - self.shift) / self.scale
-        return z, -self.scale.log().sum() - log_x.sum(1)
+        return z, -sum_terms(self.scale.log()) - log_x.sum(1)
 
 
 class Split(NamedTuple):
     """Three disjoint parts of one data set: fit on `train`, choose on `valid`, report on `test`.
 
     `columns` names the columns of a table; `units` carries standardised rows back to original units.
+
+    Example:
+        >>> moons = two_moons(100)
+        >>> Split(moons[:60], moons[60:80], moons[80:])
+        Split(train (60, 2), valid (20, 2), test (20, 2))
     """
 
     train: Tensor
@@ -99,8 +122,9 @@ class Split(NamedTuple):
 
     def to(self, device: str | torch.device) -> Split:
         """The three parts and the units on this device; the units move with it, as modules do."""
-        parts = [part.to(device) for part in (self.train, self.valid, self.test)]
-        return Split(*parts, self.columns, None if self.units is None else self.units.to(device))
+        train, valid, test = (part.to(device) for part in (self.train, self.valid, self.test))
+        units = None if self.units is None else self.units.to(device)
+        return Split(train, valid, test, self.columns, units)
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name} {tuple(getattr(self, name).shape)}" for name in ("train", "valid", "test"))
@@ -329,7 +353,9 @@ def energy_4(x: Tensor) -> Tensor:
 ENERGIES = {"U1": energy_1, "U2": energy_2, "U3": energy_3, "U4": energy_4}
 
 
-def log_integral(log_density, low: float = -8.0, high: float = 8.0, points: int = 800) -> float:
+def log_integral(
+    log_density: Callable[[Tensor], Tensor], low: float = -8.0, high: float = 8.0, points: int = 800
+) -> float:
     """log ∫ exp(log_density(x)) dx over the square [low, high]², by the midpoint rule in float64.
 
     For the four energies the answer is right to 1e-6.
@@ -344,47 +370,6 @@ def log_integral(log_density, low: float = -8.0, high: float = 8.0, points: int 
 
 
 # --------------------------------------------------------------------------- measured tables, weights
-
-
-def asset(*parts: str) -> Path:
-    """The path of a file under assets/.
-
-    Raises:
-        FileNotFoundError: it is not there; the message says what to do.
-    """
-    folder = Path(os.environ.get("FLOWLIB_ASSETS") or Path(__file__).resolve().parent.parent / "assets")
-    path = folder.joinpath(*parts)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"expected {path}. The course's data lie in the folder `assets` of its repository: run from a "
-            "clone with flowlib installed in place (pip install -e .), or set FLOWLIB_ASSETS to that folder."
-        )
-    return path
-
-
-def load_weights(flow: nn.Module, file: str, name: str) -> nn.Module:
-    """Give a flow the weights that the course trained for it, and set it to evaluation.
-
-    Args:
-        flow: built with the arguments that it had in training.
-        file: a file of assets/weights without its ending, such as "04_realnvp".
-        name: which of the file's flows: its keys start with this name and a dot.
-
-    Returns:
-        The same flow.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        KeyError: the file keeps no flow of this name.
-        RuntimeError: the flow has other layers than the one that was trained.
-    """
-    weights = load_file(asset("weights", f"{file}.safetensors"))
-    own = {key.removeprefix(f"{name}."): w for key, w in weights.items() if key.startswith(f"{name}.")}
-    if not own:
-        kept = sorted({key.split(".")[0] for key in weights})
-        raise KeyError(f"{file} keeps no flow named {name!r}; it has {', '.join(kept)}")
-    flow.load_state_dict(own)
-    return flow.eval()
 
 
 @functools.cache
@@ -421,11 +406,12 @@ def _table(rows: np.ndarray, layout: dict, columns: Sequence[str], seed: Seed, d
     places, steps, logs = zip(*(layout[name] for name in columns), strict=True)
     generator = as_generator(seed)
     x = torch.from_numpy(rows[:, list(places)])  # float64: a longitude's 1e-4 would drown in float32
-    train, valid, test = split_rows(len(x), generator)
+    parts = split_rows(len(x), generator)
     x = dequantize(x, torch.tensor(steps, dtype=x.dtype), generator)
-    units = Standardizer.fit(x[train], logs)
+    units = Standardizer.fit(x[parts[0]], logs)
     z, _ = units.inverse(x)
-    return Split(*(z[part].to(dtype) for part in (train, valid, test)), tuple(columns), units.to(dtype))
+    train, valid, test = (z[part].to(dtype) for part in parts)
+    return Split(train, valid, test, tuple(columns), units.to(dtype))
 
 
 def ames_prices(dtype: torch.dtype = torch.float32) -> Tensor:
@@ -476,28 +462,6 @@ def diamonds(
     return _table(rows[(rows[:, 4:] > 0).all(1)], _DIAMONDS, columns, seed, dtype)
 
 
-def shared_table(lesson: int | None = None) -> list[dict[str, str | int | float]]:
-    """The course's growing table on `shared_target`, as measured once: up to a lesson, or all of it.
-
-    Each row has lesson, model, nll (held-out, nats), parameters, forward_ms, inverse_ms (1,000 rows on one
-    CPU core) and round_trip. A lesson shows the earlier rows and adds its own with `training.evaluate`.
-    `python tests/benchmarks/shared_table.py` measures all of them again.
-    """
-    with open(asset("data", "shared_table.csv"), newline="") as file:
-        rows = [{name: _value(text) for name, text in row.items()} for row in csv.DictReader(file)]
-    return [row for row in rows if lesson is None or row["lesson"] <= lesson]
-
-
-def _value(text: str) -> str | int | float:
-    """A cell of a table: a whole number, a number, or text."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    return text
-
-
 # --------------------------------------------------------------------------- images
 
 
@@ -518,8 +482,10 @@ def digits(seed: Seed = 0, dtype: torch.dtype = torch.float32) -> tuple[Split, S
     pixels, classes = load_digits(return_X_y=True)
     images = torch.from_numpy(pixels).to(dtype).view(-1, 1, 8, 8)
     labels = torch.from_numpy(classes).long()
-    parts = split_rows(len(images), seed)
-    return Split(*(images[part] for part in parts)), Split(*(labels[part] for part in parts))
+    train, valid, test = split_rows(len(images), seed)
+    of_images = Split(images[train], images[valid], images[test])
+    of_labels = Split(labels[train], labels[valid], labels[test])
+    return of_images, of_labels
 
 
 PATCHES_LEVELS = 256
@@ -558,3 +524,6 @@ def natural_patches(
 def _normal(x: Tensor, mean: float | Tensor, deviation: float) -> Tensor:
     """log N(x; mean, deviation²), elementwise."""
     return -0.5 * ((x - mean) / deviation) ** 2 - math.log(deviation) - 0.5 * math.log(2 * math.pi)
+
+
+__getattr__ = moved.names(__name__)

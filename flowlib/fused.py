@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,9 +33,14 @@ except ImportError:  # PyTorch's wheels for CPUs come without
         return function or jit
 
 
+__all__ = ["Cut", "applies", "fast_cut", "obstacle", "side_by_side", "solve"]
+
+
 # Hidden units of a layer per variable. Above it PyTorch's large products are the better way: here a unit
 # is a product by itself.
 MOST_UNITS = 64
+
+Layer = Any  # a `MaskedAutoregressive`; its file comes after this one and uses it
 
 
 # --- on the GPU ------------------------------------------------------------------------------
@@ -132,7 +138,7 @@ def counting_kernel(number):
     tl.store(number, tl.load(number) + 1)
 
 
-def applies(layer: nn.Module, z: Tensor) -> bool:
+def applies(layer: Layer, z: Tensor) -> bool:
     """Whether `solve` computes what this `MaskedAutoregressive` makes of z, and fast.
 
     It knows the affine transformer and ReLU, no subclass with a formula of its own.
@@ -169,9 +175,7 @@ def fast_cut(batch: int, dim: int, widest: int) -> Cut:
     return Cut(1, 4, units, 1024) if batch <= 256 else Cut(4, 2, units, 256)
 
 
-def solve(
-    layer: nn.Module, z: Tensor, context: Tensor | None, cut: Cut | None = None
-) -> tuple[Tensor, Tensor]:
+def solve(layer: Layer, z: Tensor, context: Tensor | None, cut: Cut | None = None) -> tuple[Tensor, Tensor]:
     """`MaskedAutoregressive.forward` where `applies` and no gradient is asked for.
 
     Shapes: z (batch, D) -> x (batch, D), log |det dx/dz| (batch,).
@@ -203,7 +207,7 @@ def solve(
     return x, log_det
 
 
-def side_by_side(layer: nn.Module, height: int, width: int) -> Tensor:
+def side_by_side(layer: Layer, height: int, width: int) -> Tensor:
     """The net's masked weights, (layers, height, width), each row with its bias first.
 
     Inputs are in the order of the kernel's lines, outputs in that of the steps, a variable's two together.

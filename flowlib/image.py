@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +16,20 @@ from flowlib.bijection import (
     check_event,
     draw_normal,
     draw_uniform,
+    no_log_det,
     require,
     sum_event,
+    sum_terms,
 )
 from flowlib.coupling import Coupling, make_mask
 from flowlib.linear import ActNorm, Linear, full_precision
-from flowlib.nets import ConvNet
+from flowlib.nets import ConvNet, Widths
 from flowlib.scalar import Affine, AffineTransformer, Sigmoid
+
+__all__ = [
+    "Checkpoint", "Conv1x1", "GlowStep", "Split", "Squeeze", "VariationalDequantization",
+    "bits_per_dim", "glow_layers", "image_coupling", "logit_pixels", "quantize", "uniform_dequantize",
+]  # fmt: skip
 
 
 class Squeeze(Bijection):
@@ -35,10 +42,14 @@ class Squeeze(Bijection):
 
     Raises:
         ValueError: the height or the width is odd, or the channels (`inverse`) do not come in fours.
+
+    Example:
+        >>> Squeeze()(torch.randn(5, 3, 8, 8))[0].shape
+        torch.Size([5, 12, 4, 4])
     """
 
-    def forward(self, z, context=None):
-        _check_image(z, self)
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(z, context)
         batch, channels, height, width = z.shape
         if height % 2 or width % 2:
             raise ValueError(
@@ -46,15 +57,27 @@ class Squeeze(Bijection):
                 "Pad or crop the images first."
             )
         blocks = z.reshape(batch, channels, height // 2, 2, width // 2, 2).permute(0, 1, 3, 5, 2, 4)
-        return blocks.reshape(batch, 4 * channels, height // 2, width // 2), z.new_zeros(batch)
+        return blocks.reshape(batch, 4 * channels, height // 2, width // 2), no_log_det(z)
 
-    def inverse(self, x, context=None):
-        _check_image(x, self)
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(x, context)
         batch, channels, height, width = x.shape
         if channels % 4:
             raise ValueError(f"Squeeze's inverse needs channels in fours, got {channels}")
         blocks = x.reshape(batch, channels // 4, 2, 2, height, width).permute(0, 1, 4, 2, 5, 3)
-        return blocks.reshape(batch, channels // 4, 2 * height, 2 * width), x.new_zeros(batch)
+        return blocks.reshape(batch, channels // 4, 2 * height, 2 * width), no_log_det(x)
+
+    def check(self, values: Tensor, context: Tensor | None = None) -> None:
+        super().check(values, context)
+        _check_image(values, self)
+
+    def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        channels, height, width = shape
+        return 4 * channels, height // 2, width // 2
+
+    def shape_of_z(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        channels, height, width = shape
+        return channels // 4, 2 * height, 2 * width
 
 
 class Split(Bijection):
@@ -69,18 +92,29 @@ class Split(Bijection):
 
     Args:
         inner: a bijection on (batch, C/2, H, W). Shapes are (batch, C, H, W), with C even.
+
+    Example:
+        >>> image = torch.randn(5, 4, 8, 8)
+        >>> x, _ = Split(Affine(shift=1.0))(image)
+        >>> x[:, 2:].equal(image[:, 2:])  # the other half is left as it is
+        True
     """
 
     def __init__(self, inner: Bijection):
         super().__init__()
-        self.inner = inner
+        self.inner, self.context = inner, inner.context
+        if inner.event_shape is not None:
+            channels, *size = inner.event_shape
+            self.event_shape = 2 * channels, *size
 
-    def forward(self, z, context=None):
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(z, context)
         stay, leave = self._halves(z)
         stay, log_det = self.inner(stay, context)
         return torch.cat([stay, leave], 1), log_det
 
-    def inverse(self, x, context=None):
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(x, context)
         stay, leave = self._halves(x)
         stay, log_det = self.inner.inverse(stay, context)
         return torch.cat([stay, leave], 1), log_det
@@ -89,7 +123,8 @@ class Split(Bijection):
         _check_image(values, self)
         if values.shape[1] % 2:
             raise ValueError(f"Split needs an even number of channels, got {values.shape[1]}")
-        return values.chunk(2, 1)
+        stay, leave = values.chunk(2, 1)
+        return stay, leave
 
 
 class Conv1x1(Linear):
@@ -105,24 +140,34 @@ class Conv1x1(Linear):
     Args:
         channels: C. Shapes are (batch, C, H, W) in and out; log-determinants are (batch,).
         generator: source of the starting matrix.
+
+    Example:
+        >>> x, log_det = Conv1x1(3)(torch.randn(5, 3, 8, 8))
+        >>> log_det.abs().max().item() < 1e-3  # an orthogonal matrix keeps volume
+        True
     """
 
     def __init__(self, channels: int, generator: torch.Generator | None = None):
         super().__init__(channels, bias=False)
         noise = torch.randn(channels, channels, generator=generator, dtype=torch.float64)
         self.set_weight(torch.linalg.qr(noise).Q)
+        self.event_shape = None  # images of any size
 
-    def forward(self, z, context=None):
-        _check_image(z, self, self.dim)
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(z, context)
         return _each_pixel(self.weight(), z), self._log_det(z)
 
-    def inverse(self, x, context=None):
-        _check_image(x, self, self.dim)
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(x, context)
         # There are many more pixels than channels: W^-1 once costs less than solving for every pixel.
         return _each_pixel(self.solve(self.identity()), x), -self._log_det(x)
 
+    def check(self, values: Tensor, context: Tensor | None = None) -> None:
+        super().check(values, context)
+        _check_image(values, self, self.dim)
+
     def _log_det(self, values: Tensor) -> Tensor:
-        return (_pixels(values) * self.log_diagonal.sum()).expand(len(values))
+        return (_pixels(values) * sum_terms(self.log_diagonal)).expand(len(values))
 
 
 class GlowStep(Chain):
@@ -138,23 +183,28 @@ class GlowStep(Chain):
 
     Args:
         coupling, conv, norm: bijections on (batch, C, H, W); for the product, `Conv1x1(C)` and `ActNorm(C)`.
+
+    Example:
+        >>> step = GlowStep(image_coupling((4, 8, 8)), Conv1x1(4), ActNorm(4))
+        >>> step(torch.randn(5, 4, 8, 8))[0].shape
+        torch.Size([5, 4, 8, 8])
     """
 
     def __init__(self, coupling: Bijection, conv: Bijection, norm: Bijection):
         super().__init__(coupling, conv, norm)
 
-    def forward(self, z, context=None):
-        coupling, conv, norm = self.layers
-        if not _make_one_product(conv, norm):
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        coupling, conv, norm = self
+        if not (type(conv) is Conv1x1 and type(norm) is ActNorm):
             return super().forward(z, context)
         z, log_det = coupling(z, context)
         _check_image(z, self, conv.dim)
         matrix = norm.log_scale.exp().unsqueeze(1) * conv.weight()
         return _each_pixel(matrix, z, norm.shift), log_det + _step_log_det(conv, norm, z)
 
-    def inverse(self, x, context=None):
-        coupling, conv, norm = self.layers
-        if not _make_one_product(conv, norm):
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        coupling, conv, norm = self
+        if not (type(conv) is Conv1x1 and type(norm) is ActNorm):
             return super().inverse(x, context)
         _check_image(x, self, conv.dim)
         norm.start(x)
@@ -163,42 +213,51 @@ class GlowStep(Chain):
         return z, log_det - _step_log_det(conv, norm, x)
 
 
-def _make_one_product(conv: Bijection, norm: Bijection) -> bool:
-    return type(conv) is Conv1x1 and type(norm) is ActNorm
-
-
 def _step_log_det(conv: Conv1x1, norm: ActNorm, image: Tensor) -> Tensor:
-    return _pixels(image) * (conv.log_diagonal + norm.log_scale).sum()
+    return _pixels(image) * sum_terms(conv.log_diagonal + norm.log_scale)
 
 
 class Checkpoint(Bijection):
     """The same bijection with less memory: what it computes inside is computed again in the backward pass.
 
     Source: Chen et al., 2016, "Training Deep Nets with Sublinear Memory Cost".
+
+    Example:
+        >>> layer, z = Planar(2), torch.randn(5, 2)
+        >>> Checkpoint(layer)(z)[0].equal(layer(z)[0])
+        True
     """
 
     def __init__(self, bijection: Bijection):
         super().__init__()
         self.bijection = bijection
+        self.event_shape, self.context = bijection.event_shape, bijection.context
 
-    def forward(self, z, context=None):
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._run(self.bijection, z, context)
 
-    def inverse(self, x, context=None):
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self._run(self.bijection.inverse, x, context)
 
-    def _run(self, function, values, context):
+    def _run(self, function: Callable, values: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
         if not torch.is_grad_enabled():
             return function(values, context)
         return checkpoint(function, values, context, use_reentrant=False, preserve_rng_state=False)
 
-    def steps(self):
+    def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self.bijection.shape_of_x(shape)
+
+    def shape_of_z(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return self.bijection.shape_of_z(shape)
+
+    def steps(self) -> Iterator[tuple[str, Bijection]]:
         yield from self.bijection.steps()
 
 
 def image_coupling(
     shape: Sequence[int],
-    hidden: Sequence[int] = (64, 64),
+    hidden: Widths = (64, 64),
+    *,
     context: int = 0,
     mask: str | Tensor = "channel",
     bound: float = 2.0,
@@ -213,14 +272,15 @@ def image_coupling(
     if bool((mask == mask[:, :1, :1]).all()):  # whole channels stay or move: the net sees those that stay
         seen = int(mask[:, 0, 0].sum())
         moved = shape[0] - seen
-    return Coupling(shape, mask, ConvNet(seen, 2 * moved, hidden, context), AffineTransformer(bound))
+    return Coupling(shape, mask, ConvNet(seen, 2 * moved, hidden, context=context), AffineTransformer(bound))
 
 
 def glow_layers(
     shape: Sequence[int],
     levels: int,
     steps: int,
-    hidden: Sequence[int],
+    hidden: Widths,
+    *,
     context: int = 0,
     checkpointed: bool = False,
 ) -> Chain:
@@ -249,10 +309,11 @@ def glow_layers(
     parts: list[Bijection] = []
     if levels > 1:
         deeper = (channels // 2, height, width)
-        layers.append(Split(glow_layers(deeper, levels - 1, steps, hidden, context, checkpointed)))
-        parts.append(image_coupling(inner_shape, hidden, context))
+        inner = glow_layers(deeper, levels - 1, steps, hidden, context=context, checkpointed=checkpointed)
+        layers.append(Split(inner))
+        parts.append(image_coupling(inner_shape, hidden, context=context))
     for _ in range(steps):
-        coupling = image_coupling(inner_shape, hidden, context)
+        coupling = image_coupling(inner_shape, hidden, context=context)
         parts.append(GlowStep(coupling, Conv1x1(channels), ActNorm(channels)))
     layers += [Checkpoint(part) for part in parts] if checkpointed else parts
     return Chain(*layers, Inverse(Squeeze()))
@@ -300,9 +361,15 @@ class VariationalDequantization(nn.Module):
         levels: x holds whole numbers 0 ... levels-1.
         hidden: widths of the coupling layers' nets.
         layers: number of coupling layers.
+
+    Example:
+        >>> levels = torch.randint(16, (5, 1, 8, 8))
+        >>> y, log_q = VariationalDequantization((1, 8, 8), levels=16)(levels)
+        >>> quantize(y, 16).equal(levels), log_q.shape
+        (True, torch.Size([5]))
     """
 
-    def __init__(self, shape: Sequence[int], levels: int, hidden: Sequence[int] = (32, 32), layers: int = 4):
+    def __init__(self, shape: Sequence[int], levels: int, hidden: Widths = (32, 32), layers: int = 4):
         super().__init__()
         self.shape, self.levels = tuple(shape), levels
         channels, height, width = self.shape

@@ -15,6 +15,8 @@ from collections.abc import Collection
 
 from flowlib.sources import RUNS_CODE, Reading, Scope, Statement, as_attribute, is_magic, thing
 
+__all__ = ["doubts"]
+
 NAMES = {"getattr", "setattr", "delattr", "vars", "globals", "locals", "exec", "eval", "compile", "type"}
 NAMES |= {"__import__", "__builtins__", "__loader__", "__spec__", "__class__", "get_ipython"}
 DOORS = (

@@ -14,9 +14,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowlib.bijection import check_context
+from flowlib.bijection import as_sizes, check_context
+
+__all__ = [
+    "MLP", "Activation", "ConvNet", "MaskedLinear", "MaskedMLP", "ResidualMLP", "Widths",
+    "join_context", "relu_in_place", "zero_initialised",
+]  # fmt: skip
 
 Activation = Callable[[], nn.Module]
+Widths = int | Sequence[int]  # of the hidden layers; a number stands for one layer of that width
 
 
 class MLP(nn.Module):
@@ -24,27 +30,32 @@ class MLP(nn.Module):
 
     Args:
         inputs, outputs: numbers of features.
-        hidden: the width of each hidden layer; empty for a linear map.
+        hidden: the width of each hidden layer, or of the only one; empty for a linear map.
         context: number of context features, joined to the input; 0 for none.
         activation: makes the activation, for example `nn.ReLU` or `nn.Tanh`.
         zero_start: whether the last layer starts with zeros, or with torch's random weights.
 
     Raises:
         ValueError: a context of the wrong shape, one that is missing, or one too many.
+
+    Example:
+        >>> MLP(2, 6, hidden=(64, 64), context=3)(torch.randn(5, 2), torch.randn(5, 3)).shape
+        torch.Size([5, 6])
     """
 
     def __init__(
         self,
         inputs: int,
         outputs: int,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         context: int = 0,
         activation: Activation = nn.ReLU,
         zero_start: bool = True,
     ):
         super().__init__()
         self.context = context
-        *inner, last = pairwise([inputs + context, *hidden, outputs])
+        *inner, last = pairwise([inputs + context, *as_sizes(hidden), outputs])
         layers = [part for sizes in inner for part in (nn.Linear(*sizes), activation())]
         self.layers = nn.Sequential(*layers, nn.Linear(*last))
         if zero_start:
@@ -64,22 +75,26 @@ class ResidualMLP(nn.Module):
 
     Raises:
         ValueError: `hidden` is empty or its widths differ; a wrong context.
+
+    Example:
+        >>> ResidualMLP(2, 6, hidden=(64, 64, 64))(torch.randn(5, 2)).shape
+        torch.Size([5, 6])
     """
 
     def __init__(
         self,
         inputs: int,
         outputs: int,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         context: int = 0,
         activation: Activation = nn.ReLU,
         zero_start: bool = True,
     ):
         super().__init__()
+        hidden = as_sizes(hidden)
         if len(set(hidden)) != 1:
-            raise ValueError(
-                f"ResidualMLP needs blocks of one width, such as hidden=(64, 64); got {tuple(hidden)}"
-            )
+            raise ValueError(f"ResidualMLP needs blocks of one width, such as hidden=(64, 64); got {hidden}")
         self.context = context
         width = hidden[0]
         self.first = nn.Linear(inputs + context, width)
@@ -118,17 +133,23 @@ class ConvNet(nn.Module):
 
     Raises:
         ValueError: `hidden` is empty; a wrong context.
+
+    Example:
+        >>> ConvNet(3, 12, hidden=(32, 32))(torch.randn(5, 3, 8, 8)).shape
+        torch.Size([5, 12, 8, 8])
     """
 
     def __init__(
         self,
         inputs: int,
         outputs: int,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         context: int = 0,
         activation: Activation = relu_in_place,
     ):
         super().__init__()
+        hidden = as_sizes(hidden)
         if not hidden:
             raise ValueError("ConvNet needs at least one hidden layer, such as hidden=(64, 64); got none")
         self.context = context
@@ -145,7 +166,7 @@ class ConvNet(nn.Module):
         if x.device.type == "cpu" or torch.is_autocast_enabled(x.device.type):
             x = x.contiguous(memory_format=torch.channels_last)
         h = self.first(x)
-        if context is not None:
+        if self.shift is not None:
             h = h + self.shift(context)[:, :, None, None]
         return self.rest(h).contiguous()
 
@@ -155,7 +176,14 @@ class MaskedLinear(nn.Linear):
 
     Args:
         mask: boolean, (outputs, inputs).
+
+    Example:
+        >>> layer = MaskedLinear(torch.tensor([[False, False], [True, False]]))
+        >>> layer(torch.tensor([[0.0, 1.0]])).equal(layer(torch.tensor([[0.0, 9.0]])))
+        True
     """
+
+    mask: Tensor
 
     def __init__(self, mask: Tensor):
         super().__init__(mask.shape[1], mask.shape[0])
@@ -188,13 +216,18 @@ class MaskedMLP(nn.Module):
 
     Raises:
         ValueError: `order` is not a permutation, `hidden` is empty; a wrong context.
+
+    Example:
+        >>> MaskedMLP(dim=3, count=2)(torch.randn(5, 3)).shape
+        torch.Size([5, 2, 3])
     """
 
     def __init__(
         self,
         dim: int,
         count: int,
-        hidden: Sequence[int] = (64, 64),
+        hidden: Widths = (64, 64),
+        *,
         order: Sequence[int] | None = None,
         context: int = 0,
         activation: Activation = nn.ReLU,
@@ -204,6 +237,7 @@ class MaskedMLP(nn.Module):
         order = list(range(dim)) if order is None else [int(place) for place in order]
         if sorted(order) != list(range(dim)):
             raise ValueError(f"order must hold each of 0 ... {dim - 1} once, got {order}")
+        hidden = as_sizes(hidden)
         if not hidden:
             raise ValueError("MaskedMLP needs at least one hidden layer, such as hidden=(64, 64); got none")
         self.dim, self.count, self.order, self.context = dim, count, order, context
@@ -232,15 +266,19 @@ class MaskedMLP(nn.Module):
             h = self.activation(layer(h))
         return last(h).view(len(x), self.count, self.dim)
 
+    def linears(self) -> list[MaskedLinear]:
+        """The layers, from the inputs on."""
+        return [layer for layer in self.layers if isinstance(layer, MaskedLinear)]
 
-def zero_initialised(layer: nn.Linear | nn.Conv2d) -> nn.Module:
+
+def zero_initialised(layer: nn.Module) -> nn.Module:
     """Set a layer's weight and bias to 0, so that a flow starts as the identity."""
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
     return layer
 
 
-def join_context(x: Tensor, context: Tensor | None, net: nn.Module) -> Tensor:
+def join_context(x: Tensor, context: Tensor | None, net: MLP | ResidualMLP | MaskedMLP) -> Tensor:
     """(batch, inputs) and (batch, context) -> (batch, inputs + context); raise if net.context differs."""
     check_context(context, net.context, len(x), net)
     return x if context is None else torch.cat([x, context], 1)

@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, check_event, find_root
+from flowlib.bijection import Bijection, find_root, no_log_det, wide
+
+__all__ = ["MIN_SLOPE", "Planar", "Radial", "Sylvester"]
 
 # The slope of a layer never falls below this. In exact arithmetic any positive slope is invertible;
 # in float32 a slope of 1e-6 loses every digit on the way back.
@@ -41,11 +43,16 @@ class Planar(Bijection):
 
     Raises:
         ValueError: the input has another shape, or (inverse only) is not finite.
+
+    Example:
+        >>> layer, z = Planar(2), torch.randn(5, 2)
+        >>> torch.allclose(layer.inverse(layer(z)[0])[0], z, atol=1e-5)
+        True
     """
 
     def __init__(self, dim: int):
         super().__init__()
-        self.dim = dim
+        self.dim, self.event_shape = dim, (dim,)
         self.w = nn.Parameter(torch.randn(dim) / math.sqrt(dim))
         self.u = nn.Parameter(0.1 * torch.randn(dim))
         self.b = nn.Parameter(torch.zeros(()))
@@ -60,17 +67,17 @@ class Planar(Bijection):
         share = square / (square + 1e-12)
         return u, share * lowest + (1 - share) * (1 + w_u)
 
-    def forward(self, z, context=None):
-        check_event(z, (self.dim,), self)
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(z, context)
         u, lowest = self.constrained_u()
         a = (z * self.w).sum(1) + self.b
-        return z + u * torch.tanh(a)[:, None], _tanh_slope(a, lowest).log()
+        return z + u * torch.tanh(a)[:, None], _log_slope(a, lowest)
 
-    def inverse(self, x, context=None):
-        check_event(x, (self.dim,), self)
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(x, context)
         u, lowest = self.constrained_u()
         a = _solve_tanh((x * self.w).sum(1) + self.b, lowest - 1, 1.0, 0.0, lowest)
-        return x - u * torch.tanh(a)[:, None], -_tanh_slope(a, lowest).log()
+        return x - u * torch.tanh(a)[:, None], -_log_slope(a, lowest)
 
     def extra_repr(self) -> str:
         return str(self.dim)
@@ -91,11 +98,16 @@ class Radial(Bijection):
 
     Args:
         dim: D. Shapes are (batch, D) in and out; log-determinants are (batch,).
+
+    Example:
+        >>> layer, z = Radial(2), torch.randn(5, 2)
+        >>> torch.allclose(layer.inverse(layer(z)[0])[0], z, atol=1e-5)
+        True
     """
 
     def __init__(self, dim: int):
         super().__init__()
-        self.dim = dim
+        self.dim, self.event_shape = dim, (dim,)
         self.center = nn.Parameter(0.1 * torch.randn(dim))
         self.raw_alpha = nn.Parameter(torch.full((), math.log(math.e - 1)))  # alpha = 1
         self.raw_slope = nn.Parameter(math.log(math.e - 1) + 0.1 * torch.randn(()))  # s near 1
@@ -107,20 +119,21 @@ class Radial(Bijection):
 
     def log_det(self, r: Tensor) -> Tensor:
         """log det dx/dz at distance r from the centre, both of shape (batch,)."""
-        alpha, s = self.constrained()
+        alpha, s = map(wide, self.constrained())
+        r = wide(r)
         across = (r + s).log() - (r + alpha).log()
         along = (r * (r + 2 * alpha) + alpha * s).log() - 2 * (r + alpha).log()
         return (self.dim - 1) * across + along
 
-    def forward(self, z, context=None):
-        check_event(z, (self.dim,), self)
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(z, context)
         alpha, s = self.constrained()
         offset = z - self.center
         r = torch.linalg.vector_norm(offset, dim=1)
         return self.center + offset * ((r + s) / (r + alpha))[:, None], self.log_det(r)
 
-    def inverse(self, x, context=None):
-        check_event(x, (self.dim,), self)
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(x, context)
         alpha, s = self.constrained()
         offset = x - self.center
         distance = torch.linalg.vector_norm(offset, dim=1)
@@ -158,6 +171,11 @@ class Sylvester(Bijection):
     Raises:
         ValueError: `rank` is not within 1 ... D; the input has another shape, or (inverse only) is
             not finite.
+
+    Example:
+        >>> x, log_det = Sylvester(10, rank=3)(torch.randn(5, 10))
+        >>> x.shape, log_det.shape
+        (torch.Size([5, 10]), torch.Size([5]))
     """
 
     def __init__(self, dim: int, rank: int | None = None):
@@ -165,7 +183,7 @@ class Sylvester(Bijection):
         rank = min(dim, 8) if rank is None else rank
         if not 1 <= rank <= dim:
             raise ValueError(f"Sylvester needs a rank from 1 to dim = {dim}, got {rank}")
-        self.dim, self.rank = dim, rank
+        self.dim, self.rank, self.event_shape = dim, rank, (dim,)
         self.reflections = nn.Parameter(torch.randn(rank, dim))
         self.outer = nn.Parameter(0.1 * torch.randn(rank, rank))  # R before its constraint
         self.inner = nn.Parameter(0.1 * torch.randn(rank, rank))  # R' before its constraint
@@ -183,20 +201,22 @@ class Sylvester(Bijection):
         )
         return q, outer, inner
 
-    def forward(self, z, context=None):
-        check_event(z, (self.dim,), self)
+    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(z, context)
         q, outer, inner = self.factors()
         a = z @ q @ inner.T + self.b
         x = z + torch.tanh(a) @ outer.T @ q.T
         lowest = 1 + outer.diagonal() * inner.diagonal()
-        return x, _tanh_slope(a, lowest).log().sum(1)
+        return x, _log_slope(a, lowest).sum(1)
 
-    def inverse(self, x, context=None):
-        check_event(x, (self.dim,), self)
+    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(x, context)
         q, outer, inner = self.factors()
         y = x @ q
         lowest = 1 + outer.diagonal() * inner.diagonal()
-        v, h, log_det = [], [], 0.0  # v_i, tanh(a_i), from the last i to the first
+        v: list[Tensor] = []  # v_i and tanh(a_i), from the last i to the first
+        h: list[Tensor] = []
+        log_det = no_log_det(x)
         for i in reversed(range(self.rank)):
             rest_y, rest_a = y[:, i], self.b[i]
             if v:
@@ -207,9 +227,8 @@ class Sylvester(Bijection):
             a = inner[i, i] * v_i + rest_a
             v.append(v_i)
             h.append(torch.tanh(a))
-            log_det = log_det - _tanh_slope(a, lowest[i]).log()
-        h = torch.stack(h[::-1], 1)
-        return x - h @ outer.T @ q.T, log_det
+            log_det = log_det - _log_slope(a, lowest[i])
+        return x - torch.stack(h[::-1], 1) @ outer.T @ q.T, log_det
 
     def extra_repr(self) -> str:
         return f"{self.dim}, rank={self.rank}"
@@ -221,10 +240,16 @@ def _tanh_slope(a: Tensor, lowest: Tensor) -> Tensor:
     return (1 - bend) + lowest * bend
 
 
-def _solve_tanh(y: Tensor, height: Tensor, scale: Tensor, shift: Tensor, lowest: Tensor) -> Tensor:
+def _log_slope(a: Tensor, lowest: Tensor) -> Tensor:
+    return _tanh_slope(wide(a), wide(lowest)).log()
+
+
+def _solve_tanh(
+    y: Tensor, height: Tensor, scale: Tensor | float, shift: Tensor | float, lowest: Tensor
+) -> Tensor:
     """The root v of v + height tanh(scale v + shift) = y, shape (batch,); lowest = 1 + height scale > 0."""
 
-    def function(v):
+    def function(v: Tensor) -> tuple[Tensor, Tensor]:
         a = scale * v + shift
         return v + height * torch.tanh(a), _tanh_slope(a, lowest)
 

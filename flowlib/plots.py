@@ -16,19 +16,35 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn
 import torch
 from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from torch import Tensor
 
-from flowlib.flow import Base
+from flowlib import moved
+from flowlib.base import Base
+from flowlib.bijection import Bijection
+from flowlib.flow import Flow
+from flowlib.training import History
+
+__all__ = [
+    "COLORS", "CYCLE", "MAKO", "MAP_COLOR", "REFERENCE_COLOR", "VLAG", "X_COLOR", "Z_COLOR", "Z_TO_X",
+    "animate_trace", "density_1d", "density_difference", "density_map", "image_grid",
+    "jacobian_pattern", "learning_curve", "scatter_samples", "trace_panels", "trade_off",
+    "transport_triptych", "use_style", "warped_grid",
+]  # fmt: skip
+
+Density = Any  # a Flow, a base, a torch.distributions object, or a function from points to log-densities
+Color = Any  # what matplotlib takes for one
 
 Z_COLOR, X_COLOR, MAP_COLOR, REFERENCE_COLOR = "#0072B2", "#D55E00", "#444444", "black"
 COLORS = {"z": Z_COLOR, "x": X_COLOR}
@@ -76,12 +92,12 @@ def use_style(scale: float = 1.0) -> None:
 
 
 def density_1d(
-    density,
+    density: Density,
     low: float | None = None,
     high: float | None = None,
     *,
     samples: Tensor | None = None,
-    reference=None,
+    reference: Density | None = None,
     kind: str = "x",
     label: str | None = None,
     color: str | None = None,
@@ -99,16 +115,16 @@ def density_1d(
     """
     ax = ax or _new_axes()
     color = color or COLORS[kind]
-    if samples is not None:
-        samples = _numbers(samples)
+    seen = None if samples is None else _numbers(samples)
     if low is None or high is None:
-        found = samples if samples is not None else _numbers(_draws(density, 4000))
-        low, high = (found.min() if low is None else low), (found.max() if high is None else high)
-    if samples is not None:
-        inside = samples[(samples >= low) & (samples <= high)]
+        found = _numbers(_draws(density, 4000)) if seen is None else seen
+        low = float(found.min()) if low is None else low
+        high = float(found.max()) if high is None else high
+    if seen is not None:
+        inside = seen[(seen >= low) & (seen <= high)]
         heights, edges = np.histogram(inside, bins=bins, range=(low, high))
         # Of all samples, not only of those in view: the bars stay comparable with the curve.
-        ax.stairs(heights / len(samples) / np.diff(edges), edges, fill=True, color=color, alpha=0.25, lw=0)
+        ax.stairs(heights / len(seen) / np.diff(edges), edges, fill=True, color=color, alpha=0.25, lw=0)
     grid = np.linspace(low, high, points)
     if density is not None:
         values = np.exp(_log_prob_1d(density, grid))
@@ -125,15 +141,15 @@ def density_1d(
 
 
 def transport_triptych(
-    flow,
+    flow: Flow,
     *,
     samples: Tensor | None = None,
-    reference=None,
+    reference: Density | None = None,
     bands: int = 8,
     coverage: float = 0.998,
     bins: int = 50,
     points: int = 2000,
-    axes: Sequence[Axes] | None = None,
+    axes: Sequence[Axes] | np.ndarray | None = None,
 ) -> np.ndarray:
     """A one-dimensional flow in three panels: base density, map, data density.
 
@@ -174,8 +190,7 @@ def transport_triptych(
         ax.set_ylim(0, 1.08 * np.quantile(density, 0.999))
     low, high = sorted((x[0], x[-1]))
     if samples is not None:
-        samples = _numbers(samples)
-        heights, steps = np.histogram(samples, bins=bins, range=(low, high))
+        heights, steps = np.histogram(_numbers(samples), bins=bins, range=(low, high))
         heights = heights / len(samples) / np.diff(steps)
         axes[2].stairs(heights, steps, color="#888888", lw=0.8)
         axes[2].set_ylim(top=max(axes[2].get_ylim()[1], 1.05 * heights.max()))
@@ -197,7 +212,7 @@ def transport_triptych(
 
 
 def density_map(
-    density,
+    density: Density,
     bounds: float | Sequence[float] = 4.0,
     *,
     log: bool = False,
@@ -244,8 +259,8 @@ def density_map(
 
 
 def density_difference(
-    density,
-    reference,
+    density: Density,
+    reference: Density,
     bounds: float | Sequence[float] = 4.0,
     *,
     kind: str = "x",
@@ -273,7 +288,7 @@ def scatter_samples(
     bounds: float | Sequence[float] | None = None,
     *,
     kind: str = "x",
-    color=None,
+    color: Color | None = None,
     size: float | None = None,
     title: str | None = None,
     ax: Axes | None = None,
@@ -293,19 +308,21 @@ def scatter_samples(
     points = samples.detach().double().cpu().numpy()
     size = size or float(np.clip(4000 / max(len(points), 1), 1.5, 14))
     alpha = float(np.clip(900 / max(len(points), 1), 0.25, 0.8))
-    ax.scatter(*points.T, c=COLORS[kind] if color is None else color, s=size, alpha=alpha, lw=0)
+    ax.scatter(
+        points[:, 0], points[:, 1], c=COLORS[kind] if color is None else color, s=size, alpha=alpha, lw=0
+    )
     _frame_plane(ax, _box(_window(points) if bounds is None else bounds), kind, title)
     return ax
 
 
 def warped_grid(
-    bijection,
+    bijection: Bijection | Flow | Callable,
     bounds: float | Sequence[float] = 2.0,
     *,
     lines: int = 17,
     points: int = 200,
     box: bool = True,
-    axes: Sequence[Axes] | None = None,
+    axes: Sequence[Axes] | np.ndarray | None = None,
 ) -> np.ndarray:
     """A square grid in z and its image in x: where cells grow, the density falls.
 
@@ -345,7 +362,7 @@ def warped_grid(
 
 
 def trace_panels(
-    flow,
+    flow: Flow,
     *,
     samples: Tensor | None = None,
     panels: int = 5,
@@ -377,7 +394,7 @@ def trace_panels(
 
 
 def animate_trace(
-    flow,
+    flow: Flow,
     path: str | Path,
     *,
     samples: Tensor | None = None,
@@ -413,10 +430,10 @@ def animate_trace(
     _frame_plane(ax, _box(bounds), "x", None)
     ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
     ax.spines[:].set_visible(False)
-    dots = ax.scatter(*values[0].T, c=_by_angle(stops[0]), s=7, lw=0)
+    dots = ax.scatter(values[0][:, 0], values[0][:, 1], c=_by_angle(stops[0]), s=7, lw=0)
     title = figure.text(0.5, 0.95, "", ha="center", va="center")
 
-    def draw(frame):
+    def draw(frame: tuple[int, float]) -> tuple[Artist, ...]:
         index, share = frame
         following = values[min(index + 1, len(values) - 1)]
         dots.set_offsets((1 - share) * values[index] + share * following)
@@ -435,7 +452,7 @@ def animate_trace(
 
 
 def learning_curve(
-    history, *, reference: float | None = None, units: str = "nats", ax: Axes | None = None
+    history: History, *, reference: float | None = None, units: str = "nats", ax: Axes | None = None
 ) -> Axes:
     """The losses that `fit` recorded: training thin, validation bold, the kept weights marked.
 
@@ -504,7 +521,11 @@ def image_grid(
 
 
 def trade_off(
-    rows: Iterable[Mapping], *, entropy: float = 0.0, highlight: str | None = None, axes=None
+    rows: Iterable[Mapping],
+    *,
+    entropy: float = 0.0,
+    highlight: str | None = None,
+    axes: Sequence[Axes] | np.ndarray | None = None,
 ) -> np.ndarray:
     """The course's growing table as a figure: missing nats against time to sample and time to score.
 
@@ -520,7 +541,7 @@ def trade_off(
     sizes = 12 + 0.4 * np.sqrt([float(row["parameters"]) for row in rows])
     for ax, key, title in ((axes[0], "forward_ms", "to sample"), (axes[1], "inverse_ms", "to score")):
         times = np.array([float(row[key]) for row in rows])
-        chosen = [bool(highlight) and str(row["model"]).startswith(highlight) for row in rows]
+        chosen = [str(row["model"]).startswith(highlight) if highlight else False for row in rows]
         ax.scatter(times, missing, s=sizes, c=[X_COLOR if c else MAP_COLOR for c in chosen], alpha=0.75, lw=0)
         ax.set(xscale="log", yscale="log" if missing.min() > 0 else "linear")
         ax.set(xlabel=f"time {title} (ms)", ylabel="missing nats" if entropy else "NLL (nats)")
@@ -529,25 +550,8 @@ def trade_off(
     return axes
 
 
-def trade_off_table(rows: Iterable[Mapping], *, entropy: float = 0.0) -> str:
-    """The course's growing table as text, one flow a line.
-
-    Args:
-        rows: as in `trade_off`, with "round_trip".
-        entropy: that of the target; NLL minus entropy are the missing nats.
-    """
-    titles = ("NLL", 7), ("missing", 9), ("parameters", 12), ("z→x ms", 9), ("x→z ms", 9), ("round trip", 12)
-    head = "flow".ljust(26) + "".join(title.rjust(width) for title, width in titles)
-    lines = [
-        f"{row['model']!s:26s}{row['nll']:7.2f}{row['nll'] - entropy:9.2f}{row['parameters']:12,d}"
-        f"{row['forward_ms']:9.2f}{row['inverse_ms']:9.2f}{row['round_trip']:12.0e}"
-        for row in rows
-    ]
-    return "\n".join([head, *lines])
-
-
 def jacobian_pattern(
-    bijection,
+    bijection: Bijection | Flow | Callable,
     point: Tensor,
     *,
     inverse: bool = False,
@@ -561,7 +565,7 @@ def jacobian_pattern(
         point: where, shape (dim,).
         inverse: show ∂z/∂x instead of ∂x/∂z.
     """
-    move = getattr(bijection, "bijection", bijection)
+    move: Any = getattr(bijection, "bijection", bijection)
     move = move.inverse if inverse else move
 
     def single(values: Tensor) -> Tensor:
@@ -590,7 +594,7 @@ def jacobian_pattern(
 # --------------------------------------------------------------------------- helpers
 
 
-def _new_axes(rows: int = 1, columns: int = 1, size: tuple[float, float] | None = None):
+def _new_axes(rows: int = 1, columns: int = 1, size: tuple[float, float] | None = None) -> Any:
     """New axes: one, or an array of them. Sizes are for the font that `use_style` chose."""
     scale = plt.rcParams["font.size"] / 9.5 if plt.rcParams["image.cmap"] == "mako" else 1.0
     size = None if size is None else (size[0] * scale, size[1] * scale)
@@ -598,7 +602,7 @@ def _new_axes(rows: int = 1, columns: int = 1, size: tuple[float, float] | None 
     return axes if rows == columns == 1 else axes.ravel()
 
 
-def _numbers(values) -> np.ndarray:
+def _numbers(values: Any) -> np.ndarray:
     """One number for each row, as a float64 array."""
     values = torch.as_tensor(values).detach().double().cpu()
     if values.numel() != len(values):
@@ -606,7 +610,7 @@ def _numbers(values) -> np.ndarray:
     return values.reshape(-1).numpy()
 
 
-def _as_input(values: np.ndarray | Tensor, owner) -> Tensor:
+def _as_input(values: np.ndarray | Tensor, owner: Any) -> Tensor:
     """Numbers in the dtype and on the device of `owner`: a module, a distribution, or a method of one."""
     owner, tensors = getattr(owner, "__self__", owner), []
     if isinstance(owner, torch.distributions.Distribution):
@@ -617,21 +621,21 @@ def _as_input(values: np.ndarray | Tensor, owner) -> Tensor:
     return torch.as_tensor(values).to(like.device, like.dtype)
 
 
-def _log_prob(density) -> Callable[[Tensor], Tensor]:
+def _log_prob(density: Density) -> Callable[[Tensor], Tensor]:
     if isinstance(density, torch.distributions.Distribution):
         # As a base, it answers -inf outside its support instead of raising.
         density = Base(density)
-    return getattr(density, "log_prob", density)
+    return density.log_prob if hasattr(density, "log_prob") else density
 
 
-def _log_prob_1d(density, grid: np.ndarray) -> np.ndarray:
+def _log_prob_1d(density: Density, grid: np.ndarray) -> np.ndarray:
     shape = tuple(getattr(density, "event_shape", ()))
     with torch.no_grad():
         values = _log_prob(density)(_as_input(grid, density).view(-1, *shape))
     return _numbers(values)
 
 
-def _on_grid(density, box: tuple[float, float, float, float], points: int) -> np.ndarray:
+def _on_grid(density: Density, box: tuple[float, float, float, float], points: int) -> np.ndarray:
     """The log-density at the centres of points × points cells, row by row from the bottom."""
     left, right, bottom, top = box
     steps = (np.arange(points) + 0.5) / points
@@ -642,18 +646,18 @@ def _on_grid(density, box: tuple[float, float, float, float], points: int) -> np
     return values.double().cpu().numpy().reshape(points, points)
 
 
-def _draws(density, n: int, seed: int = 0) -> Tensor:
+def _draws(density: Density, n: int, seed: int = 0) -> Tensor:
     """n draws that repeat, from a Flow, one of flowlib's bases or a torch.distributions object."""
-    if isinstance(density, torch.nn.Module):
-        return density.sample(n, generator=torch.Generator().manual_seed(seed))
     if isinstance(density, torch.distributions.Distribution):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             return density.sample((n,))
+    if hasattr(density, "sample"):
+        return density.sample(n, generator=torch.Generator().manual_seed(seed))
     raise ValueError("expected low= and high=, or samples=: a plain function has no range to go by")
 
 
-def _trace(flow, samples: Tensor | None, n: int, seed: int) -> list[Tensor]:
+def _trace(flow: Flow, samples: Tensor | None, n: int, seed: int) -> list[Tensor]:
     """The stops in the order z … x, whichever way they were computed."""
     if samples is None:
         return [stop.value for stop in flow.trace(_draws(flow.base, n, seed))]
@@ -669,13 +673,13 @@ def _window(points: np.ndarray, share: float = 1.0) -> tuple[float, float, float
 
 def _by_angle(z: Tensor) -> np.ndarray:
     """A colour for each point of the plane by its direction from the origin."""
-    z = z.detach().double().cpu().numpy()
-    turn = np.arctan2(z[:, 1], z[:, 0]) / (2 * np.pi) % 1
+    points = z.detach().double().cpu().numpy()
+    turn = np.arctan2(points[:, 1], points[:, 0]) / (2 * np.pi) % 1
     return np.array(seaborn.husl_palette(256, s=0.75, l=0.6))[(255 * turn).astype(int)]
 
 
 def _box(bounds: float | Sequence[float]) -> tuple[float, float, float, float]:
-    if np.isscalar(bounds):
+    if not isinstance(bounds, Sequence | np.ndarray | Tensor):
         return (-bounds, bounds, -bounds, bounds)
     left, right, bottom, top = (float(bound) for bound in bounds)
     return (left, right, bottom, top)
@@ -707,15 +711,19 @@ def _tidy_ticks(ax: Axes) -> None:
             axis.set_major_formatter(EngFormatter(sep=""))
 
 
-def _write_beside(ax: Axes, x: float, y: float, text: str, color) -> None:
+def _write_beside(ax: Axes, x: float, y: float, text: str, color: Color) -> None:
     ax.annotate(text, (x, y), xytext=(5, 2), textcoords="offset points", color=color, fontsize="small")
 
 
-def _label_points(ax: Axes, x, y, radii, texts: list[str], marks: list[bool]) -> None:
+def _label_points(
+    ax: Axes, x: np.ndarray, y: np.ndarray, radii: np.ndarray, texts: list[str], marks: list[bool]
+) -> None:
     """A name beside each point: at the first of eight places that covers nothing and leaves no axes."""
-    ax.figure.draw_without_rendering()  # the layout decides where the points are
+    figure = ax.get_figure(root=True)
+    assert figure is not None, "axes without a figure have no layout"
+    figure.draw_without_rendering()  # the layout decides where the points are
     size = 0.85 * plt.rcParams["font.size"]
-    pixel = ax.figure.dpi / 72
+    pixel = figure.dpi / 72
     left_edge, right_edge = ax.bbox.x0 / pixel, ax.bbox.x1 / pixel
     points = ax.transData.transform(np.stack([x, y], 1)) / pixel
     taken = [(px - r, px + r, py - r, py + r) for (px, py), r in zip(points, radii, strict=True)]
@@ -766,3 +774,6 @@ def _label_ends(ax: Axes, x: float, ends: list[tuple[float, str, str]]) -> None:
             annotation_clip=False,
         )
         previous = place
+
+
+__getattr__ = moved.names(__name__)

@@ -20,10 +20,18 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
+
+__all__ = [
+    "Recorded", "Recordings", "Repeater", "Watch", "aside", "look_at", "put_off", "put_off_checks",
+    "replayable",
+]  # fmt: skip
 
 
 class Recorded:
@@ -74,10 +82,11 @@ class Recorded:
             look_at(self.checks)
             raise ValueError("an input of an earlier recorded call broke a condition that the last one kept")
 
-    def __call__(self, *inputs: Tensor | None):
+    def __call__(self, *inputs: Tensor | None) -> Any:
         """Copy the inputs in, replay, and return the outputs, which the next call overwrites."""
         for place, given in zip(self.inputs, inputs, strict=True):
             if place is not None:
+                assert given is not None, "an input is None that was a tensor when this was recorded"
                 place.copy_(given)
         self.graph.replay()
         return self.outputs
@@ -136,7 +145,9 @@ class Watch(TorchDispatchMode):
         self.operations: list[tuple[str, str]] = []
         self.obstacle = ""
 
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, function: OpOverload, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         result = function(*args, **kwargs)
         if function.namespace == "profiler":  # torch's own marks, which compute nothing
@@ -249,7 +260,9 @@ class Recordings:
         self._kept: OrderedDict[tuple, Recorded | str | None] = OrderedDict()
         self._owners: dict[int, weakref.finalize] = {}
 
-    def run(self, owner: object, key: Hashable, function: Callable, *inputs: Tensor | None):
+    def run(
+        self, owner: object, key: Hashable, function: Callable, *inputs: Tensor | None
+    ) -> tuple[Tensor, ...]:
         """function(*inputs), replayed if it can be; outputs are copies, safe from the next replay.
 
         Args:
@@ -266,16 +279,17 @@ class Recordings:
                 self._kept.popitem(last=False)
             return function(*inputs)
         self._kept.move_to_end(key)
-        if self._kept[key] is None:
+        kept = self._kept[key]
+        if kept is None:
             with put_off_checks() as checks, Watch() as watch:
                 outputs = function(*inputs)
             look_at(checks)
             self._kept[key] = UNRECORDABLE if watch.obstacle else Recorded(function, *inputs, warmup=0)
             return outputs
-        if self._kept[key] is UNRECORDABLE:
+        if isinstance(kept, str):  # UNRECORDABLE
             return function(*inputs)
-        outputs = tuple(output.clone() for output in self._kept[key](*inputs))
-        self._kept[key].raise_if_failed()
+        outputs = tuple(output.clone() for output in kept(*inputs))
+        kept.raise_if_failed()
         return outputs
 
     def _forget(self, owner: int) -> None:
@@ -305,7 +319,7 @@ _HOME = os.path.dirname(torch.__file__)
 DECOMPOSITIONS = ("linalg_check_errors", "linalg_eig", "linalg_svd", "linalg_lstsq")
 
 
-def _unrecordable(function, args, kwargs, result) -> str:
+def _unrecordable(function: OpOverload, args: tuple, kwargs: dict[str, Any], result: Any) -> str:
     """Why an operation cannot be recorded; "" if it can."""
     looks = torch.Tag.data_dependent_output in function.tags
     shapes = torch.Tag.dynamic_output_shape in function.tags
@@ -327,7 +341,7 @@ def _unrecordable(function, args, kwargs, result) -> str:
     return ""
 
 
-def _tensors(thing) -> Iterator[Tensor]:
+def _tensors(thing: Any) -> Iterator[Tensor]:
     if isinstance(thing, Tensor):
         yield thing
     elif isinstance(thing, dict):
@@ -337,7 +351,7 @@ def _tensors(thing) -> Iterator[Tensor]:
             yield from _tensors(item)
 
 
-def _frozen(thing) -> str:
+def _frozen(thing: Any) -> str:
     """What a recording keeps of arguments, as text: shapes of tensors, and numbers as they are."""
     if isinstance(thing, Tensor):
         if thing.device.type == "cpu" and thing.dim() == 0 and torch.cuda.is_available():
@@ -353,7 +367,7 @@ def _frozen(thing) -> str:
 
 def _calling_line() -> str:
     """The line of Python, outside of torch, that asked for the operation under way."""
-    frame = sys._getframe(2)
+    frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith((_HOME, __file__, "<")):
         frame = frame.f_back
     if frame is None:

@@ -28,6 +28,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType
 
+__all__ = [
+    "CARRIERS", "COMPREHENSIONS", "FUNCTIONS", "GROUPS", "LOOKING", "MISSING", "RUNS_CODE", "Reading",
+    "Scope", "Statement", "Use", "as_attribute", "expand", "is_magic", "thing",
+]  # fmt: skip
+
 # What a list of forbidden things may say in one word. "*.det" is every library's det, and a tensor's.
 GROUPS = {
     "linalg": """*.det *.logdet *.slogdet *.inv *.inverse *.inv_ex *.pinv *.pinverse *.solve *.solve_ex
@@ -68,7 +73,7 @@ def expand(entries: Iterable[str], allows: Collection[str] = ()) -> list[str]:
     return [one for one in whole if one.rpartition(".")[2] not in allows]
 
 
-def _module(name: str):
+def _module(name: str) -> object:
     ours = re.fullmatch(r"flowlib\.(?!course)\w+", name)  # only our own modules are loaded for reading
     if ours and name not in sys.modules and importlib.util.find_spec(name):
         importlib.import_module(name)
@@ -81,8 +86,8 @@ def thing(path: str) -> tuple[str, object]:
     name, *attributes = path.split(".")
     found = _module(name)
     for attribute in attributes:
-        if found is _module("flowlib"):
-            inner = getattr(found, attribute, MISSING)  # it loads its names when they are asked for
+        if inspect.ismodule(found) and found.__name__.partition(".")[0] == "flowlib":
+            inner = getattr(found, attribute, MISSING)  # ours load some names when they are asked for
         elif inspect.ismodule(found):
             inner = vars(found).get(attribute, MISSING)
             inner = _module(f"{name}.{attribute}") if inner is MISSING else inner
@@ -288,7 +293,7 @@ class Statement:
     cell: str
     number: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         nodes = list(ast.walk(self.node))
         declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
         self.meanings = [*_bindings(list(_same_scope(self.node))), *((name, None) for name in declared)]

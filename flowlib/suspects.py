@@ -15,6 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+__all__ = [
+    "LawBroken", "Suspects", "check_value", "first_difference", "log_det_mistakes", "log_prob_mistakes",
+    "same",
+]  # fmt: skip
+
 Suspects = Mapping[str, "Tensor | float | Callable[[], Tensor | float] | None"]
 
 
@@ -80,7 +85,9 @@ def first_difference(found: Tensor, expected: Tensor, tolerance: float, relative
 def same(one: Any, other: Any) -> bool:
     """Two values are equal: tensors, arrays, numbers, strings, and lists or dictionaries of them."""
     if isinstance(one, Tensor | np.ndarray):
-        return type(one) is type(other) and one.shape == other.shape and bool((one == other).all())
+        if type(one) is not type(other) or one.shape != other.shape:
+            return False
+        return bool(torch.as_tensor(one == other).all())
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import math
 import os
-import statistics
 import sys
 import time
 import warnings
@@ -13,11 +11,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from flowlib import moved
+from flowlib.flow import Flow
+from flowlib.processes import Workers
 from flowlib.recording import Repeater
+
+__all__ = [
+    "VALIDATION_ROWS", "History", "NotFinite", "Settings", "Update", "best_device", "fit", "fit_energy",
+    "negative_log_likelihood",
+]  # fmt: skip
 
 
 @dataclass
@@ -34,6 +39,10 @@ class History:
         stopped_early: whether `patience` ran out before the steps did.
         recorded: whether the steps were replayed from a recording, as on a GPU they may be.
         obstacle: what kept them from being recorded, if that was tried.
+
+    Example:
+        >>> fit(RealNVP(2, layers=2), torch.randn(256, 2), steps=20, device="cpu").steps[-1]
+        20
     """
 
     steps: list[int] = field(default_factory=list)
@@ -72,7 +81,7 @@ def fit(
     schedule: str | None = "cosine",
     evaluate_every: int | None = None,
     patience: int | None = None,
-    loss: Callable | None = None,
+    loss: Callable[..., Tensor] | None = None,
     device: str | torch.device = "auto",
     record: bool | str = "auto",
     seed: int = 0,
@@ -133,35 +142,21 @@ def fit(
     batch_size = min(batch_size, len(x))
     steps = _count_steps(steps, epochs, len(x) // batch_size)
     loss = loss or negative_log_likelihood
-    workers = Workers(device)
+    workers = Workers(best_device() if device == "auto" else device)
 
     def batches(generator: torch.Generator, device: torch.device) -> Iterator[tuple[Tensor, Tensor | None]]:
         rows, extra = x.to(device), None if context is None else context.to(device)
         while True:
             # Shuffling once an epoch makes every batch a slice, which copies nothing.
             order = torch.randperm(len(rows), generator=generator).to(device)
-            shuffled, extra_shuffled = rows[order], None if extra is None else extra[order]
+            shuffled = rows[order]
+            extra_shuffled = None if extra is None else extra[order]
             for first in range(0, len(rows) - batch_size + 1, batch_size):
                 part = slice(first, first + batch_size)
-                yield shuffled[part], None if extra is None else extra_shuffled[part]
+                yield shuffled[part], None if extra_shuffled is None else extra_shuffled[part]
 
-    def validate(device: torch.device) -> float:
-        parts = [valid[workers.rank :: workers.count]]
-        parts.append(None if valid_context is None else valid_context[workers.rank :: workers.count])
-        total = 0.0
-        for first in range(0, len(parts[0]), VALIDATION_ROWS):
-            rows, extra = (
-                None if part is None else part[first : first + VALIDATION_ROWS].to(device) for part in parts
-            )
-            total += loss(flow, rows, extra).mean().item() * len(rows)
-        return workers.sum(torch.tensor(total, device=device)).item() / len(valid)
-
-    return _train(
-        flow,
-        batches,
-        loss,
-        validate if valid is not None else None,
-        workers,
+    validate = None if valid is None else _validation(flow, loss, valid, valid_context, workers)
+    settings = Settings(
         steps=steps,
         lr=lr,
         weight_decay=weight_decay,
@@ -173,10 +168,11 @@ def fit(
         seed=seed,
         progress=progress,
     )
+    return _Run(flow, batches, loss, validate, workers, settings).train()
 
 
 def fit_energy(
-    flow: nn.Module,
+    flow: Flow,
     log_density: Callable[[Tensor], Tensor],
     *,
     steps: int = 1000,
@@ -205,21 +201,17 @@ def fit_energy(
     """
     _check_batch_size(batch_size)
 
-    def batches(generator, device):
+    def batches(generator: torch.Generator, device: torch.device) -> Iterator[tuple[Tensor, None]]:
         while True:
             # The rows are only counted; every process draws its share of them.
             yield torch.empty(batch_size, device=device), None
 
-    def loss(flow, rows, context):
+    def loss(flow: Flow, rows: Tensor, context: Tensor | None) -> Tensor:
         draws, log_q = flow.sample_with_log_prob(len(rows))
         return log_q - log_density(draws)
 
-    return _train(
-        flow,
-        batches,
-        loss,
-        None,
-        Workers(device),
+    workers = Workers(best_device() if device == "auto" else device)
+    settings = Settings(
         steps=_count_steps(steps, None, 1),
         lr=lr,
         weight_decay=weight_decay,
@@ -231,9 +223,10 @@ def fit_energy(
         seed=seed,
         progress=progress,
     )
+    return _Run(flow, batches, loss, None, workers, settings).train()
 
 
-def negative_log_likelihood(flow: nn.Module, x: Tensor, context: Tensor | None = None) -> Tensor:
+def negative_log_likelihood(flow: Flow, x: Tensor, context: Tensor | None = None) -> Tensor:
     """-log p(x), in nats: (batch, *event) -> (batch,)."""
     return -(flow.log_prob(x) if context is None else flow.log_prob(x, context))
 
@@ -241,55 +234,21 @@ def negative_log_likelihood(flow: nn.Module, x: Tensor, context: Tensor | None =
 VALIDATION_ROWS = 8192
 
 
-def best_device() -> torch.device:
-    """The GPU if there is one (under `torchrun`, this process's own), else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
-    return torch.device("cpu")
+def _validation(
+    flow: nn.Module, loss: Callable[..., Tensor], x: Tensor, context: Tensor | None, workers: Workers
+) -> Callable[[torch.device], float]:
+    """A function of the device: the mean loss over the rows of x, shared out over the processes."""
+    mine, extra = workers.share(x), None if context is None else workers.share(context)
 
+    def validate(device: torch.device) -> float:
+        total = 0.0
+        for first in range(0, len(mine), VALIDATION_ROWS):
+            part = slice(first, first + VALIDATION_ROWS)
+            rows, given = mine[part].to(device), None if extra is None else extra[part].to(device)
+            total += loss(flow, rows, given).mean().item() * len(rows)
+        return workers.sum(torch.tensor(total, device=device)).item() / len(x)
 
-class Workers:
-    """The processes that train together: one, or those that `torchrun` started.
-
-    Args:
-        device: where this process computes; "auto" takes its own GPU if there is one.
-    """
-
-    def __init__(self, device: str | torch.device = "auto"):
-        self.device = best_device() if device == "auto" else torch.device(device)
-        if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
-            dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
-            atexit.register(dist.destroy_process_group)
-        self.rank = dist.get_rank() if dist.is_initialized() else 0
-        self.count = dist.get_world_size() if dist.is_initialized() else 1
-
-    def sum(self, value: Tensor) -> Tensor:
-        """The sum of everybody's `value`, in place."""
-        if self.count > 1:
-            dist.all_reduce(value)
-        return value
-
-    def share(self, rows: Tensor | None) -> Tensor | None:
-        """This process's part of a batch."""
-        return rows if rows is None or self.count == 1 else rows[self.rank :: self.count]
-
-    def sum_gradients(self, parameters: list[nn.Parameter]) -> None:
-        """Replace every gradient by the sum of everybody's, through one flat buffer."""
-        if self.count == 1:
-            return
-        for parameter in parameters:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        flat = self.sum(torch.cat([parameter.grad.flatten() for parameter in parameters]))
-        sizes = [parameter.numel() for parameter in parameters]
-        for parameter, gradient in zip(parameters, flat.split(sizes), strict=True):
-            parameter.grad.copy_(gradient.view_as(parameter))
-
-    def agree(self, flow: nn.Module) -> None:
-        """Give every process the weights and buffers of the first."""
-        if self.count > 1:
-            for tensor in (*flow.parameters(), *flow.buffers()):
-                dist.broadcast(tensor.data, 0)
+    return validate
 
 
 def _check_batch_size(batch_size: int) -> None:
@@ -304,6 +263,13 @@ def _count_steps(steps: int | None, epochs: int | None, per_epoch: int) -> int:
     if steps < 1:
         raise ValueError(f"expected at least one step, got {steps}")
     return steps
+
+
+def best_device() -> torch.device:
+    """The GPU if there is one (under `torchrun`, this process's own), else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+    return torch.device("cpu")
 
 
 class NotFinite(FloatingPointError):
@@ -322,12 +288,19 @@ class Update:
 
     Attributes:
         total: the sum of the losses so far, a tensor on the device; set it to zero at will, in place.
+
+    Example:
+        >>> flow = RealNVP(2, layers=2)
+        >>> step = Update(flow, negative_log_likelihood)
+        >>> step(torch.randn(64, 2))  # the weights have moved
+        >>> step.total > 0
+        tensor(True)
     """
 
     def __init__(
         self,
         flow: nn.Module,
-        loss: Callable,
+        loss: Callable[..., Tensor],
         *,
         lr: float = 1e-3,
         weight_decay: float = 0.0,
@@ -337,7 +310,7 @@ class Update:
         self.flow, self.loss, self.clip = flow, loss, clip
         self.parameters = [p for p in flow.parameters() if p.requires_grad]
         device = self.parameters[0].device
-        self.workers = workers or Workers(device)
+        self.workers = workers or Workers(best_device() if device == "auto" else device)
         # One kernel for all parameters: 2 to 10 times faster than the default on small nets. A recorded
         # step reads the rate where it lies, so on a GPU it is a tensor.
         on_gpu = device.type == "cuda"
@@ -368,7 +341,8 @@ class Update:
         """
         mine = self.workers.share(rows)
         # Weighted, so that the sum over processes is the mean over the batch.
-        value = self.loss(self.flow, mine, self.workers.share(context)).mean() * (len(mine) / len(rows))
+        given = None if context is None else self.workers.share(context)
+        value = self.loss(self.flow, mine, given).mean() * (len(mine) / len(rows))
         if self.looks and not math.isfinite(value.item()):
             raise NotFinite(value.item())
         self.optimizer.zero_grad(set_to_none=True)
@@ -396,100 +370,154 @@ def _repeater(update: Update, steps: int, record: bool | str) -> Repeater:
     return Repeater(update, watched=worth and device.type == "cuda" and alone)
 
 
-def _train(
-    flow,
-    batches,
-    loss,
-    validate,
-    workers,
-    *,
-    steps,
-    lr,
-    weight_decay,
-    clip,
-    schedule,
-    evaluate_every,
-    patience,
-    record,
-    seed,
-    progress,
-) -> History:
-    if schedule not in ("cosine", None):
-        raise ValueError(f'expected schedule="cosine" or None, got {schedule!r}')
-    named = [(name, parameter) for name, parameter in flow.named_parameters() if parameter.requires_grad]
-    if not named:
-        raise ValueError("the flow has no parameter to train")
-    device, home, was_training = workers.device, named[0][1].device, flow.training
-    evaluate_every = evaluate_every or max(1, steps // 50)
-    if progress == "auto":
-        progress = sys.stderr.isatty()
-    history, best, best_valid, strikes = History(), None, math.inf, 0
-    started = time.perf_counter()
-    devices = [device] if device.type == "cuda" else []
-    with (
-        torch.random.fork_rng(devices),
-        tqdm(total=steps, disable=not progress or workers.rank > 0, leave=False, unit="step") as bar,
-    ):
-        # Everybody shuffles alike, and draws noise of their own.
-        generator = torch.Generator().manual_seed(seed)
-        torch.manual_seed(seed + workers.rank)
-        try:
-            flow.to(device).train()
-            workers.agree(flow)
-            update = Update(flow, loss, lr=lr, weight_decay=weight_decay, clip=clip, workers=workers)
-            step_with, last_record = _repeater(update, steps, record), 0
-            for step, (rows, context) in zip(range(1, steps + 1), batches(generator, device), strict=False):
-                if step == 1 and workers.count > 1:
-                    # Layers that start from their first batch must see the same one everywhere.
-                    with torch.no_grad():
-                        loss(flow, rows, context)
-                if schedule:
-                    update.set_rate(0.5 * lr * (1 + math.cos(math.pi * (step - 1) / steps)))
-                try:
-                    (step_with if step < steps else step_with.check)(rows, context)
-                except NotFinite as error:
-                    raise _diverged(str(step), error.args[0], named) from None
-                if step_with.obstacle and not history.obstacle:
-                    history.obstacle = step_with.obstacle
-                    _say_why(history.obstacle, record)
-                bar.update()
-                if step % evaluate_every and step != steps:
-                    continue
+@dataclass(frozen=True)
+class Settings:
+    """How to train, as `fit` explains it."""
 
-                step_with.raise_if_failed()
-                train = float(workers.sum(update.total)) / (step - last_record)
-                if not math.isfinite(train):
-                    raise _diverged(f"{last_record + 1}–{step}", train, named)
-                history.steps.append(step)
-                history.train.append(train)
-                update.total.zero_()
-                last_record = step
-                if validate is None:
-                    bar.set_postfix(train=f"{train:.3f}", refresh=False)
-                    continue
-                flow.eval()
-                with torch.no_grad():
-                    history.valid.append(validate(device))
-                flow.train()
-                bar.set_postfix(train=f"{train:.3f}", valid=f"{history.valid[-1]:.3f}", refresh=False)
-                if history.valid[-1] < best_valid:
-                    best_valid, strikes, history.best_step = history.valid[-1], 0, step
-                    best = {name: tensor.clone() for name, tensor in flow.state_dict().items()}
-                else:
-                    strikes += 1
-                    if patience is not None and strikes >= patience:
-                        history.stopped_early = step < steps
-                        break
-            history.recorded = step_with.replays
-        finally:
-            # Also after an interruption: what was learned up to the best record stays.
-            if best is not None:
-                flow.load_state_dict(best)
-            flow.to(home).train(was_training)
-    if best is None:
-        history.best_step = history.steps[-1]
-    history.seconds = time.perf_counter() - started
-    return history
+    steps: int
+    lr: float
+    weight_decay: float
+    clip: float | None
+    schedule: str | None
+    evaluate_every: int | None
+    patience: int | None
+    record: bool | str
+    seed: int
+    progress: bool | str
+
+    def __post_init__(self) -> None:
+        if self.schedule not in ("cosine", None):
+            raise ValueError(f'expected schedule="cosine" or None, got {self.schedule!r}')
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 1."""
+        if self.schedule is None:
+            return self.lr
+        return 0.5 * self.lr * (1 + math.cos(math.pi * (step - 1) / self.steps))
+
+    def looks_at(self, step: int) -> bool:
+        """Whether the run is recorded and validated after this step."""
+        return step % (self.evaluate_every or max(1, self.steps // 50)) == 0 or step == self.steps
+
+    @property
+    def shows_progress(self) -> bool:
+        return sys.stderr.isatty() if self.progress == "auto" else bool(self.progress)
+
+
+class _Run:
+    """One training: `train` loops, `_step` changes the weights, `_look` records and keeps the best.
+
+    Args:
+        batches: (generator, device) -> batches (rows, context) without end.
+        validate: device -> the validation loss; None where there is nothing to validate on.
+    """
+
+    def __init__(
+        self,
+        flow: nn.Module,
+        batches: Callable[[torch.Generator, torch.device], Iterator[tuple[Tensor, Tensor | None]]],
+        loss: Callable[..., Tensor],
+        validate: Callable[[torch.device], float] | None,
+        workers: Workers,
+        settings: Settings,
+    ):
+        self.flow, self.batches, self.loss, self.validate = flow, batches, loss, validate
+        self.workers, self.settings = workers, settings
+        self.named = [
+            (name, parameter) for name, parameter in flow.named_parameters() if parameter.requires_grad
+        ]
+        if not self.named:
+            raise ValueError("the flow has no parameter to train")
+        self.history = History()
+        self.best: dict[str, Tensor] | None = None
+        self.lowest, self.strikes, self.last_look = math.inf, 0, 0
+
+    def train(self) -> History:
+        flow, settings, device = self.flow, self.settings, self.workers.device
+        home, was_training, started = self.named[0][1].device, flow.training, time.perf_counter()
+        bar = tqdm(
+            total=settings.steps,
+            disable=not settings.shows_progress or self.workers.rank > 0,
+            leave=False,
+            unit="step",
+        )
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), bar:
+            # Everybody shuffles alike, and draws noise of their own.
+            generator = torch.Generator().manual_seed(settings.seed)
+            torch.manual_seed(settings.seed + self.workers.rank)
+            try:
+                flow.to(device).train()
+                self.workers.agree(flow)
+                self.update = Update(
+                    flow,
+                    self.loss,
+                    lr=settings.lr,
+                    weight_decay=settings.weight_decay,
+                    clip=settings.clip,
+                    workers=self.workers,
+                )
+                self.step_with = _repeater(self.update, settings.steps, settings.record)
+                batches = self.batches(generator, device)
+                for step, (rows, context) in zip(range(1, settings.steps + 1), batches, strict=False):
+                    self._step(step, rows, context)
+                    bar.update()
+                    if settings.looks_at(step):
+                        self._look(step)
+                        bar.set_postfix(self._newest(), refresh=False)
+                        if settings.patience is not None and self.strikes >= settings.patience:
+                            self.history.stopped_early = step < settings.steps
+                            break
+                self.history.recorded = self.step_with.replays
+            finally:
+                # Also after an interruption: what was learned up to the best record stays.
+                if self.best is not None:
+                    flow.load_state_dict(self.best)
+                flow.to(home).train(was_training)
+        if self.best is None:
+            self.history.best_step = self.history.steps[-1]
+        self.history.seconds = time.perf_counter() - started
+        return self.history
+
+    def _step(self, step: int, rows: Tensor, context: Tensor | None) -> None:
+        if step == 1 and self.workers.count > 1:
+            # Layers that start from their first batch must see the same one everywhere.
+            with torch.no_grad():
+                self.loss(self.flow, rows, context)
+        self.update.set_rate(self.settings.rate(step))
+        try:
+            (self.step_with if step < self.settings.steps else self.step_with.check)(rows, context)
+        except NotFinite as error:
+            raise _diverged(str(step), error.args[0], self.named) from None
+        if self.step_with.obstacle and not self.history.obstacle:
+            self.history.obstacle = self.step_with.obstacle
+            _say_why(self.history.obstacle, self.settings.record)
+
+    def _look(self, step: int) -> None:
+        """Note the training loss since the last look, and what validation says of the weights."""
+        self.step_with.raise_if_failed()
+        train = float(self.workers.sum(self.update.total)) / (step - self.last_look)
+        if not math.isfinite(train):
+            raise _diverged(f"{self.last_look + 1}–{step}", train, self.named)
+        self.history.steps.append(step)
+        self.history.train.append(train)
+        self.update.total.zero_()
+        self.last_look = step
+        if self.validate is None:
+            return
+        self.flow.eval()
+        with torch.no_grad():
+            valid = self.validate(self.workers.device)
+        self.flow.train()
+        if valid < self.lowest:
+            self.lowest, self.strikes, self.history.best_step = valid, 0, step
+            self.best = {name: tensor.clone() for name, tensor in self.flow.state_dict().items()}
+        else:
+            self.strikes += 1
+        self.history.valid.append(valid)
+
+    def _newest(self) -> dict[str, str]:
+        known = {"train": self.history.train, "valid": self.history.valid}
+        return {name: f"{losses[-1]:.3f}" for name, losses in known.items() if losses}
 
 
 def _say_why(obstacle: str, record: bool | str) -> None:
@@ -499,7 +527,7 @@ def _say_why(obstacle: str, record: bool | str) -> None:
     warnings.warn(
         f"the training step cannot be recorded and runs step by step, several times slower: {obstacle}. "
         "record=False says that this is meant.",
-        stacklevel=4,
+        stacklevel=5,
     )
 
 
@@ -517,64 +545,4 @@ def _diverged(step: str, value: float, named: list[tuple[str, nn.Parameter]]) ->
     )
 
 
-def evaluate(
-    flow: nn.Module,
-    x: Tensor,
-    model: str | None = None,
-    *,
-    context: Tensor | None = None,
-    batch_size: int = 1000,
-    repeats: int = 7,
-) -> dict[str, str | int | float]:
-    """One row of the course's table: how good a flow is on held-out data, and what it costs.
-
-    Times are medians over `repeats` calls on `batch_size` rows, without gradients, on the flow's own
-    device. The round trip is there and back again from the data, max|f(f⁻¹(x)) - x|.
-
-    Args:
-        x: held-out data, (n, *event).
-        model: the name in the table; by default the flow's class.
-        context: for conditional flows, (n, context).
-
-    Returns:
-        model, nll (nats), parameters, forward_ms (z to x: to sample), inverse_ms (x to z: to score),
-        round_trip.
-    """
-    like = next(iter(flow.parameters()))
-    was_training = flow.training
-    flow.eval()
-    pick = torch.arange(batch_size) % len(x)
-    rows = x[pick].to(like.device)
-    extra = None if context is None else context[pick].to(like.device)
-    try:
-        with torch.no_grad():
-            total = 0.0
-            for first in range(0, len(x), VALIDATION_ROWS):
-                part = slice(first, first + VALIDATION_ROWS)
-                given = None if context is None else context[part].to(like.device)
-                total += negative_log_likelihood(flow, x[part].to(like.device), given).sum().item()
-            z, _ = flow.bijection.inverse(rows, extra)
-            again, _ = flow.bijection(z, extra)
-            forward = _milliseconds(lambda: flow.bijection(z, extra), repeats, like.device)
-            inverse = _milliseconds(lambda: flow.bijection.inverse(rows, extra), repeats, like.device)
-    finally:
-        flow.train(was_training)
-    return {
-        "model": model or type(flow).__name__,
-        "nll": total / len(x),
-        "parameters": sum(p.numel() for p in flow.parameters() if p.requires_grad),
-        "forward_ms": forward,
-        "inverse_ms": inverse,
-        "round_trip": (again - rows).abs().max().item(),
-    }
-
-
-def _milliseconds(work: Callable[[], object], repeats: int, device: torch.device) -> float:
-    times = []
-    for _ in range(repeats + 1):
-        started = time.perf_counter()
-        work()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(1000 * (time.perf_counter() - started))
-    return statistics.median(times[1:])  # the first call warms up
+__getattr__ = moved.names(__name__)

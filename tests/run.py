@@ -1,6 +1,7 @@
 """Every check of the course, from fast to slow, with progress and an account of what was skipped.
 
     python -m tests.run                 everything but what takes long
+    python -m tests.run --fast          what a change must pass first, in two minutes
     python -m tests.run --lesson 03     what concerns one lesson
     python -m tests.run --only laws     one stage
     python -m tests.run --soak          what takes long
@@ -24,6 +25,7 @@ HOUSE = Path(__file__).resolve().parents[1]
 RESULTS = HOUSE / ".build" / "test"
 PARALLEL = ["-n", "2", "--dist", "loadfile"]
 ALONE = "--ignore=tests/grading/test_speed.py"  # it measures, so nothing may run beside it
+FAST_LAWS = ("bijection", "contract", "scalar", "splines", "linear", "planar", "nets", "coupling", "moved")
 UNTIMED = "--ignore=tests/notebooks/test_time.py"  # it reads the times of the stage "lessons"
 
 
@@ -44,8 +46,15 @@ class Stage:
         )
 
 
-def ruff(name: str, *arguments: str, paths: list[str]) -> Stage:
-    return Stage(name, [sys.executable, "-m", "ruff", *arguments, *paths], ["pyproject.toml"])
+def tool(name: str, *command: str) -> Stage:
+    return Stage(name, [sys.executable, "-m", *command], ["pyproject.toml"])
+
+
+def form(paths: list[str]) -> list[Stage]:
+    return [
+        tool("ruff check", "ruff", "check", "--quiet", *paths),
+        tool("ruff format", "ruff", "format", "--check", "--quiet", *paths),
+    ]
 
 
 def pytest(name: str, paths: list[str], *arguments: str) -> Stage:
@@ -65,8 +74,8 @@ def nbval(lesson: str = "") -> Stage:
 
 def everything() -> list[Stage]:
     return [
-        ruff("ruff check", "check", "--quiet", paths=["."]),
-        ruff("ruff format", "format", "--check", "--quiet", paths=["."]),
+        *form(["."]),
+        tool("types", "mypy"),
         pytest("house", ["tests/test_house.py", "tests/test_cli.py"], *PARALLEL),
         pytest("laws", ["tests/laws"], "-n", "2"),
         pytest("gpu", ["tests/gpu"], "-n", "2", "--dist", "loadgroup"),
@@ -88,13 +97,23 @@ def one_lesson(number: str) -> list[Stage]:
     lesson = folders[0]
     paths = [p for p in (f"lessons/{lesson}", f"solutions/{lesson}") if (HOUSE / p).exists()]
     return [
-        ruff("ruff check", "check", "--quiet", paths=paths),
-        ruff("ruff format", "format", "--check", "--quiet", paths=paths),
+        *form(paths),
         # Tests of the notebooks are named 03_planar_flows, those of the answers 03-right_task1.
         pytest("exercises", ["tests/notebooks"], UNTIMED, "-k", f"{lesson[:3]} or {lesson[:2]}-", "-n", "2"),
         nbval(lesson),
         pytest("gpu", ["tests/gpu"], "-k", lesson),
         pytest("budgets", ["tests/notebooks/test_time.py"], "-k", lesson[:3]),
+    ]
+
+
+def fast() -> list[Stage]:
+    laws = [f"tests/laws/test_{name}.py" for name in FAST_LAWS]
+    return [
+        *form(["."]),
+        tool("types", "mypy"),
+        pytest("house", ["tests/test_house.py"], "-n", "2"),
+        pytest("laws", laws, "-n", "2"),
+        tool("release", "flowlib.course.cli", "release", "--check"),
     ]
 
 
@@ -129,9 +148,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.run", description=__doc__.splitlines()[0])
     parser.add_argument("--lesson", help="only what concerns this lesson, as 3 or 03")
     parser.add_argument("--only", help="only this stage: " + ", ".join(stage.name for stage in everything()))
+    parser.add_argument("--fast", action="store_true", help="what a change must pass first")
     parser.add_argument("--soak", action="store_true", help="what takes long")
     wanted = parser.parse_args()
-    stages = soak() if wanted.soak else one_lesson(wanted.lesson) if wanted.lesson else everything()
+    stages = everything()
+    if wanted.lesson:
+        stages = one_lesson(wanted.lesson)
+    elif wanted.fast or wanted.soak:
+        stages = fast() if wanted.fast else soak()
     if wanted.only:
         stages = [stage for stage in stages if stage.name == wanted.only]
         if not stages:

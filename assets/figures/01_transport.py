@@ -12,8 +12,9 @@ import torch
 from matplotlib.colors import to_rgb
 
 from flowlib import plots
+from flowlib.base import StandardNormal
 from flowlib.bijection import Chain, Inverse
-from flowlib.flow import Flow, StandardNormal
+from flowlib.flow import Flow
 from flowlib.scalar import MixtureCDF
 
 BANDS, LINES, STEPS = 20, 12, 160

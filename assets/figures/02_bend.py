@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from flowlib import plots
+from flowlib.base import StandardNormal
 from flowlib.bijection import Chain
-from flowlib.flow import Flow, StandardNormal
+from flowlib.flow import Flow
 from flowlib.linear import Linear
 from flowlib.scalar import LeakyReLU
 

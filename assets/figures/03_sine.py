@@ -6,10 +6,10 @@ assets/weights/03_planar_flows.py.
 
 from pathlib import Path
 
-from flowlib import data, plots
-from flowlib.flow import PlanarFlow
+from flowlib import assets, plots
+from flowlib.models import PlanarFlow
 
-flow = data.load_weights(PlanarFlow(2, layers=32, cheap="density"), "03_planar_flows", "noisy_sine")
+flow = assets.load_weights(PlanarFlow(2, layers=32, cheap="density"), "03_planar_flows", "noisy_sine")
 plots.use_style(1.3)
 path = Path(__file__).with_suffix(".gif")
 plots.animate_trace(flow, path, n=600, size=4.0, frames_per_step=3, fps=20, bounds=(-4, 4, -4, 4))

@@ -9,17 +9,18 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from flowlib import data
+from flowlib import assets
 from flowlib.bijection import Chain
-from flowlib.flow import Flow, Glow
+from flowlib.flow import Flow
 from flowlib.image import Squeeze, logit_pixels
+from flowlib.models import Glow
 
 HERE = Path(__file__)
 EACH, BETWEEN = 5, 4  # samples of each class; frames from one layer to the next
 
 glow = Glow((1, 8, 8), levels=2, steps=4, hidden=(32, 32), context=10)
 flow = Flow(Chain(glow.bijection, logit_pixels(0.05)), glow.base)
-data.load_weights(flow, "05_glow", "classes")
+assets.load_weights(flow, "05_glow", "classes")
 
 classes = torch.arange(10).repeat_interleave(EACH)
 z = 0.8 * torch.randn(len(classes), 1, 8, 8, generator=torch.Generator().manual_seed(1))

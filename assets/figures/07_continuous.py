@@ -13,13 +13,13 @@ import seaborn
 import torch
 from matplotlib.animation import FuncAnimation, PillowWriter
 
-from flowlib import data, plots
-from flowlib.flow import CNF
+from flowlib import assets, plots
+from flowlib.models import CNF
 
 HERE = Path(__file__)
 FRAMES, HOLD, BOUND = 44, 8, 3.9
 
-flow = data.load_weights(CNF(2, (96, 96), steps=1), "07_continuous", "rings").requires_grad_(False)
+flow = assets.load_weights(CNF(2, (96, 96), steps=1), "07_continuous", "rings").requires_grad_(False)
 
 times = np.linspace(0, 1, FRAMES + 1)
 z = torch.randn(700, 2, generator=torch.Generator().manual_seed(0))

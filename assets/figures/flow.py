@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 import torch
 
 from flowlib import data, plots
-from flowlib.flow import RealNVP
+from flowlib.models import RealNVP
 from flowlib.training import fit
 
 torch.manual_seed(0)

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from flowlib import data
-from flowlib.flow import PlanarFlow
+from flowlib.models import PlanarFlow
 from flowlib.training import fit, fit_energy
 
 DEPTH = 32

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from flowlib import data
-from flowlib.flow import NSF, PlanarFlow, RealNVP
+from flowlib.models import NSF, PlanarFlow, RealNVP
 from flowlib.training import fit
 
 HERE = Path(__file__).with_suffix(".safetensors")

@@ -12,7 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from flowlib import data
 from flowlib.autoregressive import MaskedAutoregressive
-from flowlib.flow import IAF, MAF, NSF, Flow, StandardNormal, couplings
+from flowlib.base import StandardNormal
+from flowlib.flow import Flow
+from flowlib.models import IAF, MAF, NSF, couplings
 from flowlib.nets import MLP, MaskedMLP, zero_initialised
 from flowlib.scalar import AffineTransformer
 from flowlib.training import fit
@@ -22,7 +24,7 @@ HERE = Path(__file__).with_suffix(".safetensors")
 
 def one_layer(order):
     """A single autoregressive layer on the plane: each p(x_i | x_<i) is a normal."""
-    return Flow(MaskedAutoregressive(2, (64, 64), AffineTransformer(), order), StandardNormal((2,)))
+    return Flow(MaskedAutoregressive(2, (64, 64), AffineTransformer(), order=order), StandardNormal((2,)))
 
 
 def maf(dim, layers=5, kind=MAF):

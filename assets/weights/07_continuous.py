@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from flowlib import data
-from flowlib.flow import CNF
+from flowlib.models import CNF
 from flowlib.training import fit
 
 HERE = Path(__file__).with_suffix(".safetensors")

@@ -36,6 +36,7 @@ COPIED = (
     "lessons/*/lesson.ipynb",
     "lessons/*/demo.ipynb",
     "flowlib/**/*.py",
+    "flowlib/py.typed",
     "flowlib/**/*.html",
     "flowlib/**/*.css",
     "flowlib/**/*.js",

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from flowlib import training
 from flowlib.coupling import Coupling
 from flowlib.data import two_moons
-from flowlib.flow import CNF, Glow, PlanarFlow, RealNVP
+from flowlib.models import CNF, Glow, PlanarFlow, RealNVP
 from flowlib.recording import Repeater
 from tests.benchmarks import peers
 from tests.benchmarks.peers import Contender, Scorer

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from flowlib.flow import MAF, NSF, Glow, RealNVP
+from flowlib.models import MAF, NSF, Glow, RealNVP
 
 try:
     import nflows
@@ -157,7 +157,7 @@ def nsf(dim: int, layers: int, hidden: Sequence[int], bins: int = 8) -> dict[str
     options = {"num_bins": bins, "tails": "linear", "tail_bound": 5.0}
     return installed(
         {
-            "flowlib": from_module(NSF(dim, layers, hidden, bins)),
+            "flowlib": from_module(NSF(dim, layers, hidden, bins=bins)),
             "zuko": zuko
             and from_zuko(
                 zuko.flows.NSF(dim, transforms=layers, hidden_features=hidden, bins=bins, passes=2)

@@ -14,12 +14,16 @@ import sys
 
 import torch
 
+from flowlib.assets import asset
+from flowlib.base import StandardNormal
 from flowlib.bijection import Chain
-from flowlib.data import SHARED_TARGET_ENTROPY, asset, shared_target, shared_target_log_prob
-from flowlib.flow import CNF, IAF, MAF, NSF, Flow, PlanarFlow, RadialFlow, RealNVP, StandardNormal
+from flowlib.data import SHARED_TARGET_ENTROPY, shared_target, shared_target_log_prob
+from flowlib.flow import Flow
 from flowlib.linear import Linear
+from flowlib.models import CNF, IAF, MAF, NSF, PlanarFlow, RadialFlow, RealNVP
 from flowlib.scalar import Affine, LeakyReLU
-from flowlib.training import evaluate, fit
+from flowlib.table import evaluate
+from flowlib.training import fit
 
 COLUMNS = ("lesson", "model", "nll", "parameters", "forward_ms", "inverse_ms", "round_trip")
 BASE = StandardNormal((2,))

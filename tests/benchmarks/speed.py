@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from flowlib.coupling import Coupling
-from flowlib.flow import CNF, MAF
+from flowlib.models import CNF, MAF
 from tests.benchmarks import peers
 from tests.benchmarks.peers import Contender, shake, zuko
 

@@ -60,7 +60,7 @@ class Shorten(ast.NodeTransformer):
 @contextmanager
 def lesson_on(gpu: torch.device):
     """`best_device` names the pretend GPU, trainings are short, and what happens where is counted."""
-    from flowlib import data, plots, training
+    from flowlib import data, plots, table, training
     from flowlib.flow import Flow
 
     happened: Counter[tuple[str, str]] = Counter()
@@ -93,7 +93,7 @@ def lesson_on(gpu: torch.device):
 
         return count
 
-    def evaluate_once(*args, evaluate=training.evaluate, **kwargs):
+    def evaluate_once(*args, evaluate=table.evaluate, **kwargs):
         return evaluate(*args, **kwargs | {"repeats": 1})
 
     def coarse(*args, density_map=plots.density_map, **kwargs):
@@ -109,7 +109,7 @@ def lesson_on(gpu: torch.device):
         patch.object(training, "best_device", lambda: gpu),
         patch.object(training, "fit", shortened(training.fit)),
         patch.object(training, "fit_energy", shortened(training.fit_energy)),
-        patch.object(training, "evaluate", evaluate_once),
+        patch.object(table, "evaluate", evaluate_once),
         patch.object(Flow, "log_prob", counted(Flow.log_prob, "scored")),
         patch.object(Flow, "sample", counted(Flow.sample, "sampled")),
     ):

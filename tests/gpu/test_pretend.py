@@ -22,7 +22,9 @@ from torch.distributions import Normal
 
 from flowlib import checks, data, plots, training
 from flowlib.bijection import Bijection
-from flowlib.flow import CNF, IAF, MAF, NSF, Flow, Glow, PlanarFlow, RealNVP, StandardNormal
+from flowlib.base import StandardNormal
+from flowlib.flow import Flow
+from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RealNVP
 
 device = torch.device("gpux", 0)
 cpu = torch.arange(6.0).view(3, 2)

@@ -21,7 +21,6 @@ from tests.grading.run import FAST, book, command, entries, grade, points
 from tests.grading.test_run import kill_and_resume, make_class
 
 
-
 def right_class(root: Path, count: int) -> Class:
     klass = Class(make_course(root))
     for number in range(count):

@@ -12,8 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from flowlib.autoregressive import MaskedAutoregressive
 from flowlib.bijection import Inverse
 from flowlib.checks import check_bijection, check_flow, check_gradients, check_inverse, check_triangular
-from flowlib.flow import IAF, MAF
-from flowlib.scalar import AffineTransformer, SplineTransformer
+from flowlib.models import IAF, MAF
+from flowlib.scalar import AffineTransformer
+from flowlib.splines import SplineTransformer
 
 DTYPES = [torch.float32, torch.float64]
 TRANSFORMERS = [AffineTransformer, SplineTransformer]
@@ -45,7 +46,9 @@ def one_pass_per_variable(layer: MaskedAutoregressive, z, context=None):
 def test_laws(transformer, dim, context, dtype):
     torch.manual_seed(0)
     for order in (None, list(range(dim))[::-1], torch.randperm(dim).tolist()):
-        layer = trained(MaskedAutoregressive(dim, (32, 24), transformer(), order, context)).to(dtype)
+        layer = trained(MaskedAutoregressive(dim, (32, 24), transformer(), order=order, context=context)).to(
+            dtype
+        )
         rows = torch.randn(4, context, dtype=dtype) if context else None
         z = torch.randn(4, dim, dtype=dtype)
         check_bijection(layer, z=z, context=rows, tolerance=ROUND_TRIP[dtype])
@@ -58,7 +61,9 @@ def test_laws(transformer, dim, context, dtype):
 @pytest.mark.parametrize("transformer", TRANSFORMERS)
 def test_laws_in_64_dimensions(transformer, dtype):
     torch.manual_seed(0)
-    layer = trained(MaskedAutoregressive(64, (70,), transformer(), torch.randperm(64).tolist(), 3)).to(dtype)
+    layer = trained(
+        MaskedAutoregressive(64, (70,), transformer(), order=torch.randperm(64).tolist(), context=3)
+    ).to(dtype)
     rows, z = torch.randn(2, 3, dtype=dtype), torch.randn(2, 64, dtype=dtype)
     check_bijection(layer, z=z, context=rows, tolerance=ROUND_TRIP[dtype])
 
@@ -74,7 +79,9 @@ def test_laws_in_64_dimensions(transformer, dtype):
 )
 def test_incremental_inversion_equals_one_pass_per_variable(dim, widths, context, transformer, rows, seed):
     torch.manual_seed(seed)
-    layer = MaskedAutoregressive(dim, widths, transformer(), torch.randperm(dim).tolist(), context, nn.Tanh)
+    layer = MaskedAutoregressive(
+        dim, widths, transformer(), order=torch.randperm(dim).tolist(), context=context, activation=nn.Tanh
+    )
     layer = trained(layer, seed=seed).double()
     z = torch.randn(rows, dim).double()
     given_rows = torch.randn(rows, context).double() if context else None
@@ -102,7 +109,9 @@ def test_gradients_of_both_directions(transformer, context):
     """Against finite differences, for the input, the context and every parameter."""
     torch.manual_seed(0)
     rule = AffineTransformer() if transformer is AffineTransformer else SplineTransformer(2)
-    layer = trained(MaskedAutoregressive(3, (5, 4), rule, [2, 0, 1], context, nn.Tanh)).double()
+    layer = trained(
+        MaskedAutoregressive(3, (5, 4), rule, order=[2, 0, 1], context=context, activation=nn.Tanh)
+    ).double()
     names = [name for name, _ in layer.named_parameters()]
     values = [parameter.detach().requires_grad_() for parameter in layer.parameters()]
     z = torch.randn(2, 3).double().requires_grad_()

@@ -9,7 +9,7 @@ from torchdiffeq import odeint
 
 from flowlib.checks import check_bijection, check_flow
 from flowlib.continuous import ADAPTIVE, FIXED_GRID, Continuous, VelocityMLP, jacobian_trace
-from flowlib.flow import CNF
+from flowlib.models import CNF
 
 DTYPES = [torch.float32, torch.float64]
 
@@ -41,7 +41,7 @@ class Stiff(nn.Module):
 @pytest.mark.parametrize("hidden", [(8,), (8, 6), (5, 6, 7)])
 @pytest.mark.parametrize(("dim", "context"), [(1, 0), (2, 3), (5, 0), (64, 2)])
 def test_traces_agree_with_the_jacobian(dim, context, hidden, activation):
-    net = trained(VelocityMLP(dim, hidden, context, activation).double())
+    net = trained(VelocityMLP(dim, hidden, context=context, activation=activation).double())
     z = torch.randn(4, dim, dtype=torch.float64)
     c = torch.randn(4, context, dtype=torch.float64) if context else None
     jacobian = (
@@ -170,7 +170,9 @@ def test_rademacher_noise_varies_less_than_gaussian():
     spread = {}
     for noise in ("rademacher", "gaussian"):
         with torch.no_grad():
-            layer = Continuous(net, "hutchinson", noise, steps=2, generator=torch.Generator().manual_seed(0))
+            layer = Continuous(
+                net, trace="hutchinson", noise=noise, steps=2, generator=torch.Generator().manual_seed(0)
+            )
             spread[noise] = float(layer(z)[1].std())
     assert spread["rademacher"] < spread["gaussian"]
 
@@ -184,7 +186,7 @@ def test_hutchinson_noise_repeats_with_its_generator_and_is_fixed_in_a_solve():
             return super().with_trace(t, z, context, noise)
 
     generator = torch.Generator()
-    layer = Continuous(trained(Spy(2)), "hutchinson", steps=3, generator=generator)
+    layer = Continuous(trained(Spy(2)), trace="hutchinson", steps=3, generator=generator)
     z = torch.randn(50, 2)
     first, second, other = ((generator.manual_seed(seed), layer(z)[1])[1] for seed in (1, 1, 2))
     torch.testing.assert_close(first, second, rtol=0, atol=0)
@@ -197,14 +199,21 @@ def test_hutchinson_noise_repeats_with_its_generator_and_is_fixed_in_a_solve():
 @pytest.mark.parametrize("method", ["rk4", "dopri5"])
 @pytest.mark.parametrize("trace", ["exact", "hutchinson"])
 def test_adjoint_gives_the_direct_gradient(trace, method, context):
-    net = trained(VelocityMLP(2, (8, 8), context).double())
+    net = trained(VelocityMLP(2, (8, 8), context=context).double())
     z = torch.randn(5, 2, dtype=torch.float64, requires_grad=True)
     c = torch.randn(5, context, dtype=torch.float64, requires_grad=True) if context else None
     gradients = []
     for adjoint in (False, True):
         generator = torch.Generator().manual_seed(0)
         layer = Continuous(
-            net, trace, method=method, steps=40, rtol=1e-9, atol=1e-9, adjoint=adjoint, generator=generator
+            net,
+            trace=trace,
+            method=method,
+            steps=40,
+            rtol=1e-9,
+            atol=1e-9,
+            adjoint=adjoint,
+            generator=generator,
         )
         x, log_det = layer.inverse(z, c)
         loss = x.square().sum() + log_det.sum()
@@ -280,7 +289,7 @@ def test_any_net_on_any_event_shape():
     z = torch.randn(2000, 1, 2, 2, dtype=torch.float64)[:1].expand(2000, 1, 2, 2)
     with torch.no_grad():
         _, exact = Continuous(layer.net, steps=3)(z[:1])
-        _, estimates = Continuous(layer.net, "hutchinson", steps=3)(z)
+        _, estimates = Continuous(layer.net, trace="hutchinson", steps=3)(z)
     assert abs(float(estimates.mean() - exact)) < 5 * float(estimates.std()) / math.sqrt(2000)
 
 

@@ -11,9 +11,10 @@ from torch import nn
 from flowlib.bijection import Chain
 from flowlib.checks import check_bijection, check_flow, check_gradients
 from flowlib.coupling import Coupling, make_mask
-from flowlib.flow import NSF, RealNVP
+from flowlib.models import NSF, RealNVP
 from flowlib.nets import MLP, ConvNet
-from flowlib.scalar import AffineTransformer, SplineTransformer
+from flowlib.scalar import AffineTransformer
+from flowlib.splines import SplineTransformer
 
 DTYPES = [torch.float32, torch.float64]
 TRANSFORMERS = [AffineTransformer, SplineTransformer]
@@ -32,7 +33,9 @@ def trained(module: nn.Module, size: float = 0.5, seed: int = 0) -> nn.Module:
 
 def coupling(dim, mask, transformer, context=0, hidden=(24, 24)):
     stay = int(mask.sum())
-    return Coupling(dim, mask, MLP(stay, transformer.count * (dim - stay), hidden, context), transformer)
+    return Coupling(
+        dim, mask, MLP(stay, transformer.count * (dim - stay), hidden, context=context), transformer
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -72,7 +75,9 @@ def test_laws_for_images(kind, shape, transformer, context):
         stay = int(mask[:, 0, 0].sum()) if kind == "channel" else shape[0]
         move = shape[0] - stay if kind == "channel" else shape[0]
         rule = transformer()
-        layer = Coupling(shape, mask, trained(ConvNet(stay, rule.count * move, (8,), context)), rule).double()
+        layer = Coupling(
+            shape, mask, trained(ConvNet(stay, rule.count * move, (8,), context=context)), rule
+        ).double()
         rows = torch.randn(3, context).double() if context else None
         z = torch.randn(3, *shape).double()
         check_bijection(layer, z=z, context=rows)

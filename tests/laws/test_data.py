@@ -8,12 +8,14 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from flowlib import data
+from flowlib import assets, data, table
+from flowlib.base import StandardNormal
 from flowlib.bijection import Chain
 from flowlib.checks import check_bijection
 from flowlib.data import Split, Standardizer
-from flowlib.flow import Flow, RealNVP, StandardNormal
+from flowlib.flow import Flow
 from flowlib.linear import Linear
+from flowlib.models import RealNVP
 
 ONE_D = [data.two_gaussians, data.house_prices]
 TWO_D = [data.two_moons, data.banana, data.noisy_sine, data.checkerboard, data.spirals, data.rings]
@@ -268,7 +270,7 @@ def test_patches_come_from_the_photographs():
 def test_a_missing_file_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("FLOWLIB_ASSETS", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="FLOWLIB_ASSETS"):
-        data.asset("data", "ames.csv")
+        assets.asset("data", "ames.csv")
 
 
 def test_the_data_are_found_from_any_folder(tmp_path):
@@ -280,13 +282,13 @@ def test_the_data_are_found_from_any_folder(tmp_path):
 
 
 def test_the_shared_table_has_a_row_for_each_model():
-    rows = data.shared_table()
+    rows = table.shared_table()
     assert len({row["model"] for row in rows}) == len(rows)
     for row in rows:
         assert data.SHARED_TARGET_ENTROPY - 0.02 < row["nll"] < 4, row
         assert row["parameters"] >= 1 and row["forward_ms"] > 0 and row["inverse_ms"] > 0
         assert 0 <= row["round_trip"] < 1e-3
-    up_to_3 = data.shared_table(3)
+    up_to_3 = table.shared_table(3)
     assert up_to_3 == [row for row in rows if row["lesson"] <= 3]
 
 
@@ -294,15 +296,15 @@ def test_load_weights_gives_a_trained_flow():
     x = data.checkerboard(2000, seed=5)
     fresh = RealNVP(2)
     before = fresh.log_prob(x).mean()
-    trained = data.load_weights(fresh, "04_realnvp", "checkerboard")
+    trained = assets.load_weights(fresh, "04_realnvp", "checkerboard")
     assert trained is fresh and not trained.training
     assert trained.log_prob(x).mean() > before + 0.5
 
 
 def test_load_weights_says_what_there_is():
     with pytest.raises(KeyError, match="no flow named 'check'; it has checkerboard, "):
-        data.load_weights(RealNVP(2), "04_realnvp", "check")
+        assets.load_weights(RealNVP(2), "04_realnvp", "check")
     with pytest.raises(FileNotFoundError, match="04_glow"):
-        data.load_weights(RealNVP(2), "04_glow", "checkerboard")
+        assets.load_weights(RealNVP(2), "04_glow", "checkerboard")
     with pytest.raises(RuntimeError, match="RealNVP"):
-        data.load_weights(RealNVP(3), "04_realnvp", "checkerboard")
+        assets.load_weights(RealNVP(3), "04_realnvp", "checkerboard")

@@ -22,24 +22,18 @@ import torch
 from torch import nn
 
 import flowlib.bijection
+from flowlib.base import StandardNormal
 from flowlib.bijection import Bijection
 from flowlib.continuous import Continuous
 from flowlib.coupling import Coupling
-from flowlib.flow import CNF, IAF, MAF, NSF, Flow, Glow, PlanarFlow, RadialFlow, RealNVP, StandardNormal
+from flowlib.flow import Flow
 from flowlib.image import Checkpoint, Conv1x1, Split, VariationalDequantization, image_coupling, logit_pixels
 from flowlib.linear import ActNorm, Linear, Permutation
+from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP
 from flowlib.nets import MLP
 from flowlib.planar import Sylvester
-from flowlib.scalar import (
-    Affine,
-    AffineTransformer,
-    Elementwise,
-    Exp,
-    LeakyReLU,
-    MixtureCDF,
-    Sigmoid,
-    SplineTransformer,
-)
+from flowlib.scalar import Affine, AffineTransformer, Elementwise, Exp, LeakyReLU, MixtureCDF, Sigmoid
+from flowlib.splines import SplineTransformer
 
 DEVICE = "gpux"
 
@@ -51,8 +45,8 @@ MODELS = {
     "RadialFlow": lambda: (RadialFlow(3, 4), 0, 0, 0),
     "RealNVP": lambda: (RealNVP(3, 4, (8, 8)), 0, 0, 0),
     "RealNVP context": lambda: (RealNVP(3, 4, (8, 8), context=2), 2, 0, 0),
-    "NSF": lambda: (NSF(3, 2, (8, 8), 4), 0, 0, 0),
-    "NSF context": lambda: (NSF(3, 2, (8, 8), 4, context=2), 2, 0, 0),
+    "NSF": lambda: (NSF(3, 2, (8, 8), bins=4), 0, 0, 0),
+    "NSF context": lambda: (NSF(3, 2, (8, 8), bins=4, context=2), 2, 0, 0),
     "MAF": lambda: (MAF(4, 2, (16, 16)), 0, 0, 0),
     "MAF spline context": lambda: (MAF(4, 2, (16, 16), context=2, transformer="spline"), 2, 0, 0),
     "IAF": lambda: (IAF(4, 2, (16, 16)), 0, 0, 0),

@@ -9,11 +9,14 @@ import torch
 from scipy import stats
 from torch import distributions as td
 
+from flowlib.base import Base, StandardNormal
 from flowlib.bijection import Chain, Inverse
 from flowlib.checks import check_flow
-from flowlib.flow import Base, Flow, PlanarFlow, RadialFlow, RealNVP, StandardNormal
+from flowlib.flow import Flow
+from flowlib.models import PlanarFlow, RadialFlow, RealNVP
 from flowlib.scalar import Affine, Exp, LeakyReLU, MixtureCDF, Sigmoid
-from flowlib.training import evaluate, fit
+from flowlib.table import evaluate
+from flowlib.training import fit
 
 
 def generator(seed=0):

@@ -10,10 +10,11 @@ from torch import nn
 from flowlib import fused
 from flowlib.autoregressive import RECORDINGS, MaskedAutoregressive
 from flowlib.bijection import Inverse
-from flowlib.flow import IAF, MAF
 from flowlib.fused import Cut
+from flowlib.models import IAF, MAF
 from flowlib.nets import MaskedMLP
-from flowlib.scalar import AffineTransformer, InverseTransformer, SplineTransformer
+from flowlib.scalar import AffineTransformer, InverseTransformer
+from flowlib.splines import SplineTransformer
 
 # Sums in another order: rounding differs, and D steps hand it on.
 TOLERANCE = {torch.float32: {"rtol": 2e-5, "atol": 2e-5}, torch.float64: {"rtol": 1e-10, "atol": 1e-10}}
@@ -97,7 +98,9 @@ def test_units_are_counted_as_their_degrees_say(dim, hidden, context):
 def test_weights_lie_side_by_side(order, context):
     """The net, read off the packed weights: a line of knowns for each level, D parameters at the end."""
     dim, hidden = 5, (7, 6)
-    layer = trained(MaskedAutoregressive(dim, hidden, AffineTransformer(), orders(dim)[order], context))
+    layer = trained(
+        MaskedAutoregressive(dim, hidden, AffineTransformer(), order=orders(dim)[order], context=context)
+    )
     rows = torch.randn(3, context) if context else None
     x = torch.randn(3, dim)
     with torch.no_grad():
@@ -128,7 +131,9 @@ def test_a_kernel_can_be_built_here():
 def test_the_kernel_agrees_with_the_steps(dim, hidden, transformer, dtype):
     for context in (0, 3):
         for order in orders(dim).values():
-            layer = MaskedAutoregressive(dim, hidden, TRANSFORMERS[transformer](), order, context)
+            layer = MaskedAutoregressive(
+                dim, hidden, TRANSFORMERS[transformer](), order=order, context=context
+            )
             layer = trained(layer).to("cuda", dtype)
             for batch in (1, 33):
                 z = torch.randn(batch, dim, device="cuda", dtype=dtype)
@@ -144,7 +149,9 @@ def test_the_kernel_agrees_with_the_steps(dim, hidden, transformer, dtype):
     "cut", [Cut(1, 1, 2, 128), Cut(2, 1, 4, 256), Cut(4, 2, 4, 256), Cut(4, 4, 2, 512), Cut(8, 4, 4, 512)]
 )
 def test_however_the_work_is_cut(cut):
-    layer = trained(MaskedAutoregressive(64, (256, 256), AffineTransformer(), orders(64)["shuffled"])).cuda()
+    layer = trained(
+        MaskedAutoregressive(64, (256, 256), AffineTransformer(), order=orders(64)["shuffled"])
+    ).cuda()
     z = torch.randn(130, 64, device="cuda")
     with torch.no_grad():
         found = fused.solve(layer, z, None, cut)

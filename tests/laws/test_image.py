@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
+from flowlib.base import StandardNormal
 from flowlib.bijection import Chain, Inverse
 from flowlib.checks import check_bijection, check_gradients
-from flowlib.flow import Flow, Glow, StandardNormal
+from flowlib.flow import Flow
 from flowlib.image import (
     Checkpoint,
     Conv1x1,
@@ -24,6 +25,7 @@ from flowlib.image import (
     uniform_dequantize,
 )
 from flowlib.linear import ActNorm, Linear, Permutation
+from flowlib.models import Glow
 from flowlib.scalar import Affine
 
 DTYPES = [torch.float32, torch.float64]
@@ -99,7 +101,7 @@ def test_split_transforms_one_half():
 @pytest.mark.parametrize("mask", ["channel", "checkerboard"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_image_coupling_obeys_the_laws(mask, dtype):
-    layer = trained(image_coupling((2, 4, 2), (6,), 3, mask)).to(dtype)
+    layer = trained(image_coupling((2, 4, 2), (6,), context=3, mask=mask)).to(dtype)
     context = torch.randn(4, 3, dtype=dtype)
     check_bijection(layer, z=torch.randn(4, 2, 4, 2, dtype=dtype), context=context)
 
@@ -230,7 +232,7 @@ def test_autocast_touches_nets_only(name):
 )
 def test_glow_obeys_the_laws(shape, levels, context, checkpointed):
     torch.manual_seed(0)
-    flow = trained(Glow(shape, levels, 1, (6,), context, checkpointed)).double()
+    flow = trained(Glow(shape, levels, 1, (6,), context=context, checkpointed=checkpointed)).double()
     rows = torch.randn(64, context, dtype=torch.float64) if context else None
     flow.log_prob(3 * torch.randn(64, *shape, dtype=torch.float64) + 1, rows)
     few = None if rows is None else rows[:3]

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import distributions as D
 
+from flowlib.base import StandardNormal
 from flowlib.bijection import Chain, Inverse
 from flowlib.checks import check_bijection
-from flowlib.flow import Flow, StandardNormal
+from flowlib.flow import Flow
 from flowlib.image import Conv1x1
 from flowlib.linear import ActNorm, Linear, Permutation
 

@@ -92,7 +92,7 @@ def dependence(net: MaskedMLP, dim: int, context: int) -> torch.Tensor:
 def test_masks_for_any_order_and_width(order, widths, context, seed):
     torch.manual_seed(seed)
     dim = len(order)
-    net = shaken(MaskedMLP(dim, 2, widths, order, context, nn.Tanh)).double()
+    net = shaken(MaskedMLP(dim, 2, widths, order=order, context=context, activation=nn.Tanh)).double()
     place = torch.argsort(torch.tensor(order))
     allowed = place[:, None] > place
     seen = dependence(net, dim, context)

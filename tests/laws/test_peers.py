@@ -12,13 +12,16 @@ import torch.nn.functional as F
 from torch import nn
 
 from flowlib.autoregressive import MaskedAutoregressive
+from flowlib.base import StandardNormal
 from flowlib.bijection import Chain
 from flowlib.coupling import Coupling, make_mask
-from flowlib.flow import NSF, Flow, StandardNormal
+from flowlib.flow import Flow
 from flowlib.image import Conv1x1
 from flowlib.linear import ActNorm
+from flowlib.models import NSF
 from flowlib.nets import MLP, MaskedMLP
-from flowlib.scalar import AffineTransformer, SplineTransformer, Transformer
+from flowlib.scalar import AffineTransformer, Transformer
+from flowlib.splines import SplineTransformer
 from tests.benchmarks import peers
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-5}
@@ -123,7 +126,7 @@ def test_spline_coupling_of_nflows(dim):
     transforms = pytest.importorskip("nflows.transforms")
     torch.manual_seed(0)
     bins, bound = 8, 4.0
-    ours = NSF(dim, 3, (16, 16), bins, bound=bound)
+    ours = NSF(dim, 3, (16, 16), bins=bins, bound=bound)
     layers = []
     for layer in ours.bijection.layers:
         moved = int((~layer.mask).sum())
@@ -165,7 +168,7 @@ class WithContext(nn.Module):
 def test_spline_of_nflows_on_its_own(seed):
     splines = pytest.importorskip("nflows.transforms.splines.rational_quadratic")
     generator = torch.Generator().manual_seed(seed)
-    spline = SplineTransformer(6, 3.0)
+    spline = SplineTransformer(6, bound=3.0)
     params = 2 * torch.randn(400, spline.count, generator=generator).double()
     x = 2 * torch.randn(400, generator=generator).double()
     widths, heights, slopes = params.split([6, 6, 5], 1)
@@ -218,7 +221,7 @@ def test_maf_of_zuko(dim):
     layers = []
     for place, theirs in enumerate(flow.transform.transforms):
         order = list(range(dim))[:: 1 if place == 0 else -1]
-        ours = MaskedAutoregressive(dim, (width, width), ZukoScale(), order)
+        ours = MaskedAutoregressive(dim, (width, width), ZukoScale(), order=order)
         copy_masked(ours.net, linears(theirs.hyper))
         layers.insert(0, ours)
     x = torch.randn(20, dim)

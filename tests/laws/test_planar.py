@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from flowlib.bijection import Inverse
 from flowlib.checks import check_bijection, check_flow
-from flowlib.flow import PlanarFlow, RadialFlow
+from flowlib.models import PlanarFlow, RadialFlow
 from flowlib.planar import Planar, Radial, Sylvester
 
 DTYPES = [torch.float32, torch.float64]

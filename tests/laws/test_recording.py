@@ -11,8 +11,10 @@ from torch import nn
 
 from flowlib import recording, training
 from flowlib.autoregressive import RECORDINGS
+from flowlib.base import StandardNormal
 from flowlib.bijection import Inverse, require
-from flowlib.flow import CNF, IAF, MAF, NSF, Flow, Glow, PlanarFlow, RealNVP, StandardNormal
+from flowlib.flow import Flow
+from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RealNVP
 from flowlib.recording import Recorded, Repeater, Watch
 from flowlib.scalar import Exp
 

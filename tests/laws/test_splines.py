@@ -7,9 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowlib.base import StandardNormal
 from flowlib.checks import check_bijection
-from flowlib.flow import StandardNormal
-from flowlib.scalar import Elementwise, SplineTransformer
+from flowlib.scalar import Elementwise
+from flowlib.splines import SplineTransformer
 
 DTYPES = [torch.float32, torch.float64]
 
@@ -35,7 +36,7 @@ def test_zero_parameters_are_the_identity(bins, dtype):
 @pytest.mark.parametrize("bound", [1.0, 5.0])
 def test_laws(event, bound):
     torch.manual_seed(0)
-    layer = Elementwise(SplineTransformer(6, bound), event).double()
+    layer = Elementwise(SplineTransformer(6, bound=bound), event).double()
     layer.params.data.normal_()
     check_bijection(layer, z=1.5 * bound * torch.randn(9, *event).double())
 
@@ -44,7 +45,7 @@ def test_the_curve_runs_through_its_knots_with_its_slopes():
     """The definition, computed here from the parameters by other means."""
     torch.manual_seed(0)
     bins, bound, least = 5, 3.0, 1e-3
-    spline = SplineTransformer(bins, bound)
+    spline = SplineTransformer(bins, bound=bound)
     params = torch.randn(spline.count).double()
     widths = least + (1 - bins * least) * torch.softmax(params[:bins], 0)
     heights = least + (1 - bins * least) * torch.softmax(params[bins : 2 * bins], 0)
@@ -64,7 +65,7 @@ def test_the_curve_runs_through_its_knots_with_its_slopes():
 
 
 def test_outside_is_the_identity_and_its_parameters_get_no_gradient():
-    spline = SplineTransformer(4, 2.0)
+    spline = SplineTransformer(4, bound=2.0)
     values = torch.tensor([-1e30, -2.1, 2.1, 1e3])
     params = torch.randn(4, spline.count, requires_grad=True)
     for direction in (spline, spline.inverse):

@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from flowlib.base import StandardNormal
 from flowlib.data import banana
-from flowlib.flow import Flow, StandardNormal
+from flowlib.flow import Flow
 from flowlib.linear import Linear
-from flowlib.training import History, evaluate, fit, fit_energy
+from flowlib.table import evaluate
+from flowlib.training import History, fit, fit_energy
 
 
 def linear_flow(dim=2):
@@ -337,7 +339,8 @@ import sys
 import torch
 from flowlib.bijection import Chain
 from flowlib.data import banana
-from flowlib.flow import Flow, StandardNormal
+from flowlib.base import StandardNormal
+from flowlib.flow import Flow
 from flowlib.linear import ActNorm, Linear
 from flowlib.training import fit
 

@@ -1,0 +1,33 @@
+"""Names that have a new home, still found under the old one.
+
+Each old module ends in `__getattr__ = moved.names(__name__)`. What the table lacks was never there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+__all__ = ["MODELS", "MOVED", "names"]
+
+MODELS = ("PlanarFlow", "RadialFlow", "RealNVP", "NSF", "MAF", "IAF", "Glow", "CNF")
+MOVED = {  # old module -> name -> new module
+    "flowlib.flow": dict.fromkeys(("StandardNormal", "Base"), "flowlib.base")
+    | dict.fromkeys((*MODELS, "couplings", "autoregressive_layers"), "flowlib.models"),
+    "flowlib.scalar": {"SplineTransformer": "flowlib.splines"},
+    "flowlib.data": dict.fromkeys(("asset", "load_weights"), "flowlib.assets")
+    | {"shared_table": "flowlib.table"},
+    "flowlib.training": {"Workers": "flowlib.processes", "evaluate": "flowlib.table"},
+    "flowlib.plots": {"trade_off_table": "flowlib.table"},
+}
+
+
+def names(module: str) -> Callable[[str], object]:
+    """The `__getattr__` of a module that some names have left."""
+
+    def find(name: str) -> object:
+        if name in MOVED[module]:
+            return getattr(import_module(MOVED[module][name]), name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return find

@@ -1,0 +1,42 @@
+"""The examples in docstrings give what they say, and each public class that a reader can build has one."""
+
+import doctest
+import importlib
+import inspect
+
+import pytest
+import torch
+
+import flowlib
+
+ROOMS = [
+    "bijection", "scalar", "splines", "linear", "planar", "nets", "coupling", "image", "autoregressive",
+    "continuous", "base", "flow", "models", "processes", "training", "data",
+]  # fmt: skip
+WITHOUT = {"NotFinite", "Settings"}  # an error, and the arguments of `fit`
+
+
+def examples(room: str) -> list[doctest.DocTest]:
+    """As after `import torch; from flowlib import *; from flowlib.room import *`."""
+    module = importlib.import_module(f"flowlib.{room}")
+    names = {"torch": torch} | {name: getattr(flowlib, name) for name in flowlib.__all__} | vars(module)
+    return doctest.DocTestFinder(exclude_empty=False).find(module, globs=names)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_examples_give_what_they_say(room):
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    report: list[str] = []
+    for example in examples(room):
+        torch.manual_seed(0)
+        runner.run(example, out=report.append)
+    assert runner.tries > 0
+    assert not runner.failures, "".join(report)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_each_public_class_has_an_example(room):
+    module = importlib.import_module(f"flowlib.{room}")
+    shown = {test.name.split(".")[-1] for test in examples(room) if test.examples}
+    classes = {name for name in module.__all__ if inspect.isclass(getattr(module, name))}
+    assert classes - WITHOUT <= shown

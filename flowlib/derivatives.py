@@ -12,6 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+__all__ = [
+    "descend", "gradients", "on_tensors", "quotient", "state_slopes", "tensors", "weighted_sum",
+    "weights_like",
+]  # fmt: skip
+
 
 def tensors(value: Any) -> Iterator[Tensor]:
     """The tensors of a value, in order."""

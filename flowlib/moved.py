@@ -18,7 +18,9 @@ MOVED = {  # old module -> name -> new module
     "flowlib.data": dict.fromkeys(("asset", "load_weights"), "flowlib.assets")
     | {"shared_table": "flowlib.table"},
     "flowlib.training": {"Workers": "flowlib.processes", "evaluate": "flowlib.table"},
-    "flowlib.plots": {"trade_off_table": "flowlib.table"},
+    "flowlib.checks": dict.fromkeys(("hidden_seeds", "submitted_sources"), "flowlib.rules")
+    | {"log_det_mistakes": "flowlib.suspects", "Chain": "flowlib.bijection"},
+    "flowlib.plots": dict.fromkeys(("trade_off", "trade_off_table"), "flowlib.table"),
 }
 
 

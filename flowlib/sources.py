@@ -51,7 +51,10 @@ GROUPS = {
     "norms": """torch.nn.modules.batchnorm._NormBase torch.nn.GroupNorm torch.nn.LayerNorm torch.nn.RMSNorm
         *.batch_norm *.instance_norm *.group_norm *.layer_norm *.rms_norm *.native_batch_norm""",
 }
-LOOKING = ("flowlib.checks", "flowlib.data", "flowlib.plots")  # "flowlib" forbids all of it but these
+LOOKING = ("flowlib.checks", "flowlib.data", "flowlib.plots")
+# What is reached through these but lives elsewhere.
+LOOKING += ("flowlib.answers", "flowlib.assets", "flowlib.drawing", "flowlib.rules")
+LOOKING += ("flowlib.suspects.check_value", "flowlib.table.trade_off")
 
 RUNS_CODE = {"time", "timeit", "prun", "capture"}  # magics whose text is code
 

@@ -8,23 +8,33 @@ A mistake gets its own name or none: a suspect is named only if it explains ever
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from flowlib.bijection import Bijection, Chain
+from flowlib.flow import Flow
+from flowlib.numerics import agree, jacobian_of, quiet
+
 __all__ = [
-    "LawBroken", "Suspects", "check_value", "first_difference", "log_det_mistakes", "log_prob_mistakes",
-    "same",
+    "LawBroken", "Suspects", "broken", "chain_suspects", "check_value", "density_suspects",
+    "diagnose", "first_difference", "log_det_mistakes", "log_det_suspects", "log_prob_mistakes",
+    "same", "sampler_suspects", "which_part",
 ]  # fmt: skip
+
 
 Suspects = Mapping[str, "Tensor | float | Callable[[], Tensor | float] | None"]
 
 
 class LawBroken(AssertionError):
     """A law does not hold; the message says which, by how much, and what is likely wrong."""
+
+
+def broken(law: str, fact: str, guess: str | None) -> LawBroken:
+    return LawBroken(f"{law}: {fact}." + (f" Likely mistake: {guess}." if guess else ""))
 
 
 def check_value(
@@ -194,3 +204,142 @@ def _apart(found: float, expected: float) -> str:
     if f"{found:.4g}" == f"{expected:.4g}":  # a grader shows four digits of what it hides
         return f"{found:.5g}, off by {found - expected:.1e}"
     return f"{found:.5g}, expected {expected:.5g}"
+
+
+# --- suspects of the laws ---------------------------------------------------------------------
+
+
+def log_det_suspects(
+    true: Tensor, jacobian: Tensor, z: Tensor, x: Tensor, map_: Callable, context: Tensor | None
+) -> dict[str, Tensor]:
+    """What the usual mistakes would return in place of the true log-determinant."""
+    count = jacobian.shape[-1]
+    diagonal = jacobian.diagonal(dim1=-2, dim2=-1)
+    with torch.no_grad():
+        suspects = {
+            **log_det_mistakes(true, count),
+            "the absolute value or the logarithm is missing: this is det J": jacobian.det(),
+            "the absolute value is missing: a negative determinant has no logarithm": torch.where(
+                jacobian.det() < 0, math.nan, true
+            ),
+            "it is twice as large as it should be": 2 * true,
+            "it is half as large as it should be": true / 2,
+            "only the first dimension is counted": diagonal[:, 0].abs().log(),
+            "only the last dimension is counted": diagonal[:, -1].abs().log(),
+            "the derivative itself is returned for its logarithm, summed over the dimensions": diagonal.sum(
+                -1
+            ),
+            "the determinant is taken as the product of the Jacobian's diagonal, but J is not triangular": (
+                diagonal.abs().log().sum(-1)
+            ),
+        }
+        if z.dim() == 4:
+            pixels = z.shape[-1] * z.shape[-2]
+            suspects["the factor H*W is missing: the same map acts on every pixel"] = true / pixels
+        at_value = quiet(lambda point, rows=None: jacobian_of(map_, point, rows)[:1], x.to(z.dtype), context)
+        if at_value is not None:
+            elsewhere = torch.linalg.slogdet(at_value)[1]
+            suspects["the derivative is taken at the output x instead of the input z"] = elsewhere
+            suspects["the derivative is taken at the output, and the sign is flipped"] = -elsewhere
+    return suspects
+
+
+def chain_suspects(subject: Any, z: Tensor, x: Tensor, context: Tensor | None) -> dict[str, Tensor | None]:
+    """For a stack of layers: inverted in the wrong order, or only in part."""
+    bijection = subject.bijection if isinstance(subject, Flow) else subject
+    if not isinstance(bijection, Chain) or len(bijection) < 2:
+        return {}
+
+    return {
+        "the layers are inverted in the wrong order: the last must come first": quiet(
+            lambda p, r=None: _inverses_in_forward_order(bijection, p, r), x, context
+        ),
+        "only the first layer is inverted": quiet(
+            lambda p, r=None: bijection[0].inverse(p, r)[0], x, context
+        ),
+        "only the last layer is inverted": quiet(
+            lambda p, r=None: bijection[-1].inverse(p, r)[0], x, context
+        ),
+    }
+
+
+def _inverses_in_forward_order(layers: Iterable[Bijection], point: Tensor, context: Tensor | None) -> Tensor:
+    for layer in layers:
+        point = layer.inverse(point, context)[0]
+    return point
+
+
+def density_suspects(flow: Flow) -> dict[str, Callable]:
+    """Densities that would be right, had the flow not made a usual mistake."""
+
+    def right(x: Tensor, rows: Tensor | None = None) -> Tensor:
+        z, log_det = flow.bijection.inverse(x, rows)
+        return flow.base.log_prob(z) + log_det
+
+    def flipped(x: Tensor, rows: Tensor | None = None) -> Tensor:
+        z, log_det = flow.bijection.inverse(x, rows)
+        return flow.base.log_prob(z) - log_det
+
+    return {
+        "log_prob subtracts the log-determinant of x -> z; it must add it": right,
+        "the log-determinant has the wrong sign (or is that of the other direction)": flipped,
+    }
+
+
+def sampler_suspects(flow: Flow, x: Tensor, rows: Tensor | None) -> dict[str, Tensor | None]:
+    """Where samples would come from the base, had the sampler made a usual mistake."""
+    suspects = {
+        "noise was pushed through the normalising direction (x -> z) instead of the generating one": quiet(
+            lambda p, r=None: flow.bijection(p, r)[0], x, rows
+        ),
+        "the noise was returned as it is": x,
+    }
+    if isinstance(flow.bijection, Chain) and len(flow.bijection) > 1:
+        layers = list(flow.bijection)
+        suspects["only the first layer of the stack is used"] = quiet(
+            lambda p, r=None: layers[0].inverse(p, r)[0], x, rows
+        )
+        suspects["only the last layer of the stack is used"] = quiet(
+            lambda p, r=None: layers[-1].inverse(p, r)[0], x, rows
+        )
+
+        suspects["the layers are applied in the wrong order"] = quiet(
+            lambda point, r=None: _inverses_in_forward_order(layers, point, r), x, rows
+        )
+    return suspects
+
+
+def diagnose(
+    value: Tensor, truth: Tensor, suspects: Mapping[str, Tensor | None], tolerance: float
+) -> str | None:
+    """The first suspect that explains the value at every point, to the three digits a verdict needs."""
+    tolerance = max(tolerance, 1e-3)
+    if agree(value, truth, tolerance):
+        return "nearly right: a solver's tolerance, a step too few, or float32 somewhere inside"
+    for name, suspect in suspects.items():
+        if (
+            suspect is not None
+            and suspect.shape == value.shape
+            and agree(value, suspect, tolerance, nan=True)
+        ):
+            return name
+    return None
+
+
+def which_part(value: Tensor, truth: Tensor, tolerance: float) -> str | None:
+    """Which coordinates come back and which do not."""
+    wrong = ((value - truth).abs() > tolerance * (1 + truth.abs())) | ~torch.isfinite(value)
+    if value.dim() == 2 and value.shape[1] > 1:
+        columns = wrong.any(0)
+        if bool(columns.any()) and not bool(columns.all()):
+            names = ", ".join(str(i) for i in columns.nonzero().flatten().tolist()[:6])
+            return (
+                f"only coordinates {names} fail: do both directions compute their change from the same part?"
+            )
+    rows = wrong.flatten(1).any(1) if value.dim() > 1 else wrong
+    if not bool(rows.all()):
+        return (
+            f"it fails at {int(rows.sum())} of {len(rows)} points only: perhaps the map folds there "
+            "(two z give one x), or a branch is handled in one direction only"
+        )
+    return None

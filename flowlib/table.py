@@ -5,16 +5,21 @@ from __future__ import annotations
 import csv
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import numpy as np
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from flowlib.assets import asset
+from flowlib.drawing import MAP_COLOR, X_COLOR, label_points, new_axes
 from flowlib.flow import Flow
 from flowlib.training import VALIDATION_ROWS, negative_log_likelihood
 
-__all__ = ["evaluate", "shared_table", "trade_off_table"]
+__all__ = [
+    "evaluate", "shared_table", "trade_off", "trade_off_table",
+]  # fmt: skip
 
 
 def evaluate(
@@ -117,3 +122,33 @@ def trade_off_table(rows: Iterable[Mapping], *, entropy: float = 0.0) -> str:
         for row in rows
     ]
     return "\n".join([head, *lines])
+
+
+def trade_off(
+    rows: Iterable[Mapping],
+    *,
+    entropy: float = 0.0,
+    highlight: str | None = None,
+    axes: Sequence[Axes] | np.ndarray | None = None,
+) -> np.ndarray:
+    """The course's growing table as a figure: missing nats against time to sample and time to score.
+
+    Args:
+        rows: mappings with "model", "nll", "parameters", "forward_ms" and "inverse_ms", as `evaluate`
+            and `shared_table` give them. The area of a dot grows with the parameters.
+        entropy: subtracted from the NLL, so that 0 is perfect.
+        highlight: rows whose model starts with this are drawn in vermilion.
+    """
+    rows = list(rows)
+    axes = np.asarray(axes) if axes is not None else new_axes(1, 2, size=(8.0, 3.2))
+    missing = np.array([float(row["nll"]) - entropy for row in rows])
+    sizes = 12 + 0.4 * np.sqrt([float(row["parameters"]) for row in rows])
+    for ax, key, title in ((axes[0], "forward_ms", "to sample"), (axes[1], "inverse_ms", "to score")):
+        times = np.array([float(row[key]) for row in rows])
+        chosen = [str(row["model"]).startswith(highlight) if highlight else False for row in rows]
+        ax.scatter(times, missing, s=sizes, c=[X_COLOR if c else MAP_COLOR for c in chosen], alpha=0.75, lw=0)
+        ax.set(xscale="log", yscale="log" if missing.min() > 0 else "linear")
+        ax.set(xlabel=f"time {title} (ms)", ylabel="missing nats" if entropy else "NLL (nats)")
+        ax.margins(0.2)
+        label_points(ax, times, missing, np.sqrt(sizes) / 2, [str(row["model"]) for row in rows], chosen)
+    return axes

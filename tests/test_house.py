@@ -32,8 +32,8 @@ EIGHT_PACKAGES = {
 ROOMS = [
     "moved", "recording", "bijection", "scalar", "splines", "linear", "planar", "nets", "coupling", "image",
     "fused", "autoregressive", "continuous", "residual", "base", "flow", "models", "processes", "training",
-    "assets", "data", "derivatives", "numerics", "sources", "lookups", "suspects", "rules", "subjects", "checks",
-    "table", "plots",
+    "assets", "data", "derivatives", "numerics", "sources", "lookups", "suspects", "rules", "subjects",
+    "answers", "checks", "drawing", "table", "plots",
 ]  # fmt: skip
 README = (HOUSE / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (HOUSE / "Makefile").read_text(encoding="utf-8")

@@ -42,8 +42,8 @@ def test_mixed_parts_are_found_again():
 
 
 def test_draws_follow_the_key_of_the_class():
-    from flowlib import checks
+    from flowlib import rules
 
     free = next(inputs.points(inputs.generator(6)))[1]
-    with checks.hidden_seeds("a class"):
+    with rules.hidden_seeds("a class"):
         assert not torch.equal(free, next(inputs.points(inputs.generator(6)))[1])

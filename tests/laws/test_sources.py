@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowlib import checks
+from flowlib import checks, rules
 from flowlib.sources import GROUPS, Reading, expand
 
 GIVEN = """
@@ -21,7 +21,7 @@ RULE = {"forbids": ("flowlib", "linalg", "slow_sample"), "allows": ("solve_trian
 def ask(*cells, names=("f",), **rule):
     """What check_source raises, and its doubts; the first cell is the task's."""
     numbered = {"task1": cells[0]} | {f"cell {number}": cell for number, cell in enumerate(cells[1:])}
-    with checks.submitted_sources(numbered, [GIVEN]) as doubts:
+    with rules.submitted_sources(numbered, [GIVEN]) as doubts:
         try:
             checks.check_source(*names, **(rule or RULE))
         except checks.LawBroken as broken:
@@ -186,7 +186,7 @@ def test_a_given_function_stays_as_it_is():
 def test_what_the_release_holds_is_nobodys_fault():
     look = "def gradients(layer, name): return getattr(layer, name)"
     for given in ([], [look]):
-        with checks.submitted_sources({"task1": look + "\ndef f(z): return z"}, given) as doubts:
+        with rules.submitted_sources({"task1": look + "\ndef f(z): return z"}, given) as doubts:
             checks.check_source("f", forbids=["flowlib"])
         assert bool(doubts) is not bool(given)
 
@@ -204,7 +204,7 @@ def test_what_the_release_holds_is_nobodys_fault():
 )
 def test_a_file_beside_the_notebook_is_read_too(cell, outcome):
     helper = "def g(A): return A.inverse()\ndef h(A): return A"
-    with checks.submitted_sources({"task1": cell, "helper.py": helper}, [GIVEN]) as doubts:
+    with rules.submitted_sources({"task1": cell, "helper.py": helper}, [GIVEN]) as doubts:
         try:
             checks.check_source("f", **RULE)
         except checks.LawBroken:
@@ -216,7 +216,7 @@ def test_a_file_beside_the_notebook_is_read_too(cell, outcome):
 def test_in_the_cell_of_another_task_globals_may_be_read():
     cells = {"task1": "def f(z): return z", "task2": "g = globals()['f']"}
     for more, flagged in (("", False), ("\nglobals()['f'] = 2", True)):
-        with checks.submitted_sources(cells | {"task2": cells["task2"] + more}) as doubts:
+        with rules.submitted_sources(cells | {"task2": cells["task2"] + more}) as doubts:
             checks.check_source("f", forbids=["flowlib"])
         assert bool(doubts) is flagged
 

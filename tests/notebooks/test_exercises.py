@@ -12,6 +12,7 @@ from flowlib import checks
 from flowlib.course import exercise
 from flowlib.course.grading.rehearsal import rehearse_draws
 from flowlib.course.release import releasable
+from flowlib.rules import submitted_sources
 from tests.conftest import HOUSE
 
 LESSONS = releasable(HOUSE)
@@ -156,7 +157,7 @@ def read(lesson, task, cells):
     refused, found = [], []
     for test in solution(lesson).task(task).tests:
         for rule in rules(test):
-            with checks.submitted_sources(cells, exercise.given_code(solution(lesson))) as doubts:
+            with submitted_sources(cells, exercise.given_code(solution(lesson))) as doubts:
                 try:
                     exec(ast.unparse(rule), {"checks": checks})
                 except checks.LawBroken as broken:
@@ -275,7 +276,7 @@ def test_the_statement_says_what_is_forbidden(lesson):
         for rule in (rule for test in task.tests for rule in rules(test)):
             asked = {keyword.arg: ast.literal_eval(keyword.value) for keyword in rule.value.keywords}
             for entry in asked.get("forbids", ()):
-                if entry in LATER or (lesson[:2] == "03" and entry.startswith("flowlib.flow.")):
+                if entry in LATER or (lesson[:2] == "03" and entry.startswith("flowlib.models.")):
                     assert "no layer of a later lesson" in words
                 else:
                     said = IN_WORDS.get(entry, entry.removeprefix("*."))

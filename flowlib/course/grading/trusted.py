@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 import flowlib
-from flowlib.checks import hidden_seeds, submitted_sources
 from flowlib.course.exercise import HIDDEN, TestCell
 from flowlib.course.grading.bridge import Box, BoxLost, CallRefused
+from flowlib.rules import hidden_seeds, submitted_sources
 
 PASSED, FAILED, TIMED_OUT, LOST = "passed", "failed", "timed out", "kernel lost"
 MISSING, TAMPERING, NOT_GRADED = "missing", "tampering suspected", "not graded"

@@ -3,8 +3,8 @@ task: task3
 why: "lets flowlib's layers do both repairs"
 """
 
+from flowlib.base import StandardNormal
 from flowlib.bijection import Chain
-from flowlib.flow import StandardNormal
 from flowlib.scalar import Affine, Exp
 
 

@@ -3,8 +3,8 @@ task: task3
 why: builds both repairs from flowlib's maps
 """
 
+from flowlib.base import StandardNormal
 from flowlib.bijection import Chain
-from flowlib.flow import StandardNormal
 from flowlib.scalar import Affine, Exp
 
 bus = Flow(Chain(Affine(2.0, -0.5), Exp()), StandardNormal(()))

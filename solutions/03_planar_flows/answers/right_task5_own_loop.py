@@ -3,8 +3,9 @@ task: task5
 why: composes the layers and writes the training loop
 """
 
+from flowlib.base import StandardNormal
 from flowlib.bijection import Chain, Inverse
-from flowlib.flow import Flow, StandardNormal
+from flowlib.flow import Flow
 from flowlib.planar import Planar
 
 

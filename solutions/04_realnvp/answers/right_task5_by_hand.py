@@ -3,9 +3,10 @@ task: task5
 why: "own stack, own loop, full batches"
 """
 
+from flowlib.base import StandardNormal
 from flowlib.bijection import Chain
 from flowlib.coupling import Coupling
-from flowlib.flow import Flow, StandardNormal
+from flowlib.flow import Flow
 from flowlib.nets import MLP
 from flowlib.scalar import AffineTransformer
 

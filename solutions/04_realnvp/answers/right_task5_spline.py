@@ -3,7 +3,7 @@ task: task5
 why: "splines on standardised points, with the change of units accounted for"
 """
 
-from flowlib.flow import NSF
+from flowlib.models import NSF
 
 torch.manual_seed(0)
 centre, width = points.mean(0), points.std(0)

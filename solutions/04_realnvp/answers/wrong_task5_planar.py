@@ -5,7 +5,7 @@ says: "does not use RealNVP or NSF or Coupling"
 why: "planar layers are no coupling layers"
 """
 
-from flowlib.flow import PlanarFlow
+from flowlib.models import PlanarFlow
 
 torch.manual_seed(0)
 fitted = PlanarFlow(2, 16, cheap="density")

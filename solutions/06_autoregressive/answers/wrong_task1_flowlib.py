@@ -9,5 +9,5 @@ from flowlib.nets import MaskedMLP
 
 
 def made_masks(order, degrees):
-    net = MaskedMLP(len(order), 1, [len(units) for units in degrees], order)
+    net = MaskedMLP(len(order), 1, [len(units) for units in degrees], order=order)
     return [layer.mask.bool() for layer in net.layers]

@@ -5,7 +5,7 @@ says: "which this task does not allow"
 why: "calls flowlib's flow"
 """
 
-from flowlib.flow import MAF
+from flowlib.models import MAF
 
 
 def maf_log_prob(x, layers):

@@ -5,7 +5,7 @@ says: "which this task does not allow"
 why: "samples from flowlib's IAF"
 """
 
-from flowlib.flow import IAF
+from flowlib.models import IAF
 
 
 def reverse_kl(z, layers, log_z):

@@ -395,11 +395,6 @@ SAYS = {name: FAULTS[name][2] for name in BROKEN if name in FAULTS} | {
 }
 
 
-def processor_seconds() -> float:
-    """What this process and its children, as far as they have ended, have used."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-
-
 @pytest.mark.soak
 def test_three_hundred_broken_submissions_end_with_a_sentence_each(klass, tmp_path, capsys):
     kinds = {
@@ -427,12 +422,12 @@ def test_three_hundred_broken_submissions_end_with_a_sentence_each(klass, tmp_pa
         spoil_member(data, "encrypted", f"encrypted_{number:02}")
         spoil_member(data, "unknown_method", f"unknown_method_{number:02}")
     (tmp_path / "class.zip").write_bytes(data)
-    start, before = time.monotonic(), processor_seconds()
+    start = time.monotonic()
     out = tmp_path / "out"
     done = flowcourse(klass.root, "grade", "1", "--submitted", str(tmp_path / "class.zip"), "--out", str(out))
-    seconds, worked = time.monotonic() - start, processor_seconds() - before
+    seconds = time.monotonic() - start
     with capsys.disabled():
-        print(f"\n302 submissions, 300 of them broken: {seconds:.0f} s, of processors {worked:.0f} s")
+        print(f"\n302 submissions, 300 of them broken: {seconds:.0f} s")
     assert done.returncode == 0 and "Traceback" not in done.stdout + done.stderr, done.stderr
     found = {e["student"]: e for e in journal.read(out / "journal" / f"{LESSON}.jsonl")}
     assert found.keys() == set(people)
@@ -442,4 +437,4 @@ def test_three_hundred_broken_submissions_end_with_a_sentence_each(klass, tmp_pa
             assert points(found[person]) == ALL
         else:
             assert found[person]["outcome"] == "failed" and says in "; ".join(found[person]["why"]), person
-    assert min(seconds, worked) < 90, "on a machine that has other things to do, only the work counts"
+    assert seconds < 90

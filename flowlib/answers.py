@@ -52,7 +52,9 @@ def check_unchanged(function: Callable, *arguments: Any) -> None:
         raise broken("check_unchanged", f"{fact}: work on a copy, as `z.clone()` makes one", None)
 
 
-def check_differentiable(function: Callable, *arguments: Any, by: Iterable[int], tolerance=1e-4) -> None:
+def check_differentiable(
+    function: Callable, *arguments: Any, by: Iterable[int], tolerance: float = 1e-4
+) -> None:
     """Autograd sees all that the function does: its gradients agree with difference quotients.
 
     Args:

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: "follow one entry"
+says: "Cleo is ill, but not of 'undo'"
 why: "does not notice what the conditioner sees"
 """
 

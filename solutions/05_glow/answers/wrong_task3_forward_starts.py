@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_b
-says: "(rule 1)"
+says: "forward of a new layer must be the identity"
 why: "sampling starts the layer from noise"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task3
 caught_by: task3_test_a
-says: "z has shape"
+says: "`channels` says how many there are"
 why: "the number of channels of the example"
 """
 

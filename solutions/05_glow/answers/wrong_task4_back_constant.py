@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: "are not what they were"
+says: "the image is blank"
 why: "a blank image"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: ""
+says: "half a level is taken off"
 why: "rounds to the middle of a level, towards zero"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: "are not what they were"
+says: "not levels - 1"
 why: "n - 1 intervals on the way back"
 """
 

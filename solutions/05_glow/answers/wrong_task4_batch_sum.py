@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "one number for each image"
+says: "not one for the whole batch"
 why: "summed over the batch too"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_c
-says: "one number an image"
+says: "not one for the whole batch"
 why: "averaged over the batch"
 """
 

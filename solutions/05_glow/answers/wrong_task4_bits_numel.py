@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_c
-says: "number of images"
+says: "divided by the number of images"
 why: "divides by the number of images"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_c
-says: "D = 48"
+says: "the bits of a uniform density"
 why: "always what a uniform flow gets"
 """
 

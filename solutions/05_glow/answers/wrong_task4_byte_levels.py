@@ -1,8 +1,8 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "w is wrong"
-why: "256 levels and alpha 0.05 written into the code"
+says: "256 levels are taken"
+why: "256 levels written into the code"
 """
 
 

@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "the shape and dtype of u"
+says: "keep the dtype"
 why: "all becomes float32"
 """
 

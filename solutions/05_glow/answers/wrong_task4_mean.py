@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "mean over the pixels"
+says: "the mean over the dimensions"
 why: "mean for sum"
 """
 

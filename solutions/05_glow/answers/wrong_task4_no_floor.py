@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_b
-says: "not made of whole numbers"
+says: "the noise is still in it"
 why: "v instead of x"
 """
 

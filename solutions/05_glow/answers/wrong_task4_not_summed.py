@@ -1,7 +1,7 @@
 """
 task: task4
 caught_by: task4_test_a
-says: "one number for each image"
+says: "sum over the dimensions of each point"
 why: "one number for each pixel"
 """
 

@@ -1,7 +1,7 @@
 """
 task: task5
 caught_by: task5_test_b
-says: "follow one pixel"
+says: "Joy is ill, but not of 'transpose'"
 why: "the wrong inverse taken for a transpose"
 """
 

@@ -24,7 +24,8 @@ SOURCES = [
 
 # The lesson from which on a module, or a name in it, may be used.
 INTRODUCED = {
-    **dict.fromkeys(["bijection", "scalar", "flow", "training", "data", "checks", "plots"], 1),
+    **dict.fromkeys(["bijection", "scalar", "base", "flow", "training", "data", "checks", "plots"], 1),
+    **{"assets": 1, "table": 2, "models": 3, "splines": 4},
     **{"linear": 2, "planar": 3, "nets": 4, "coupling": 4, "image": 5, "autoregressive": 6, "continuous": 7},
     **{"residual": 9, "course": 1},
 }

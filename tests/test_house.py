@@ -99,7 +99,6 @@ def test_each_room_uses_only_what_came_before():
             elif isinstance(node, ast.Import):
                 used = [alias.name.split(".")[1] for alias in node.names if alias.name.startswith("flowlib.")]
             for name in used:
-                # The named models at the end of flow.py are made of all layers, whatever their order.
                 assert ROOMS.index(name) < ROOMS.index(path.stem), (
                     f"flowlib/{path.name} imports flowlib.{name}"
                 )

@@ -25,9 +25,9 @@ from nbgrader.preprocessors import (
     SaveCells,
 )
 
+from flowlib.course.exercises.release import NamedStubs
+from flowlib.course.folders import RESULTS
 from flowlib.course.grading import private
-from flowlib.course.house import RESULTS
-from flowlib.course.release import NamedStubs
 
 c = get_config()  # noqa: F821
 

@@ -37,8 +37,6 @@ from flowlib.numerics import (
     small_gap,
     usual_tolerance,
 )
-from flowlib.rules import check_source as check_source
-from flowlib.rules import hidden_seed as hidden_seed
 from flowlib.subjects import call, device_of, directions, dtype_of, event_shape_of, in_double
 from flowlib.suspects import (
     LawBroken,
@@ -56,8 +54,8 @@ from flowlib.suspects import log_prob_mistakes as log_prob_mistakes
 __all__ = [
     "LawBroken", "as_value", "check_bijection", "check_differentiable", "check_dtype_device",
     "check_flow", "check_gradients", "check_inverse", "check_learns", "check_log_det",
-    "check_normalized", "check_samples", "check_source", "check_triangular", "check_unchanged",
-    "check_value", "hidden_seed", "log_prob_mistakes",
+    "check_normalized", "check_samples", "check_triangular", "check_unchanged",
+    "check_value", "log_prob_mistakes",
 ]  # fmt: skip
 
 

@@ -18,9 +18,16 @@ MOVED = {  # old module -> name -> new module
     "flowlib.data": dict.fromkeys(("asset", "load_weights"), "flowlib.assets")
     | {"shared_table": "flowlib.table"},
     "flowlib.training": {"Workers": "flowlib.processes", "evaluate": "flowlib.table"},
-    "flowlib.checks": dict.fromkeys(("hidden_seeds", "submitted_sources"), "flowlib.rules")
+    "flowlib.checks": dict.fromkeys(
+        ("check_source", "hidden_seed", "hidden_seeds", "submitted_sources"), "flowlib.course.exercises.rules"
+    )
     | {"log_det_mistakes": "flowlib.suspects", "Chain": "flowlib.bijection"},
     "flowlib.plots": dict.fromkeys(("trade_off", "trade_off_table"), "flowlib.table"),
+    "flowlib.course.house": {"CourseError": "flowlib.course.folders"},
+    "flowlib.course.grading.classes": dict.fromkeys(
+        ("read_class", "read_times"), "flowlib.course.grading.intake"
+    )
+    | {"student_name": "flowlib.course.grading.names"},
 }
 
 

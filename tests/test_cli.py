@@ -15,7 +15,7 @@ import pytest
 
 from flowlib.course import doctor, lab
 from flowlib.course.doctor import examine
-from flowlib.course.house import CourseError, course_root, lesson_name
+from flowlib.course.folders import CourseError, course_root, lesson_name
 from tests.conftest import HOUSE, start
 from tests.tiny import LESSON
 

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from flowlib.course.folders import CourseError, course_root, instructors_root, lesson_name, needs_linux
 from flowlib.course.grading.commands import app as grading
-from flowlib.course.house import CourseError, course_root, instructors_root, lesson_name, needs_linux
 
 app = typer.Typer(
     help="Run the flow course: open lessons, release exercises, grade a class.",
@@ -41,7 +41,7 @@ def release(
     """Make the students' exercises in lessons/ from those in solutions/. Work typed into one is not lost."""
     from rich.progress import track
 
-    from flowlib.course import release as work
+    from flowlib.course.exercises import release as work
 
     root = instructors_root()
     names = [lesson_name(root, name) for name in lessons] if lessons else work.releasable(root)
@@ -150,7 +150,7 @@ def slides(
     import webbrowser
 
     from flowlib.course import lab
-    from flowlib.course.slides import make_slides
+    from flowlib.course.pages.slides import make_slides
 
     root = course_root()
     target = make_slides(root, lesson_name(root, lesson))
@@ -163,7 +163,7 @@ def slides(
 @app.command()
 def site():
     """Build the course as web pages under .build/site."""
-    from flowlib.course.site import make_site
+    from flowlib.course.pages.site import make_site
 
     with console.status("Building the site ..."):
         page = make_site(course_root())

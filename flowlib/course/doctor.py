@@ -152,12 +152,13 @@ def sandbox() -> Finding:
         mend = "sudo apt install bubblewrap"
         return Finding("note", "sandbox", "bubblewrap is not installed; only grading needs it", mend)
     try:
-        from flowlib.course.grading import sandbox, trial
+        from flowlib.course.box import walls
+        from flowlib.course.grading import trial
     except ImportError as error:  # said above, with the command that mends it
         return Finding("note", "sandbox", f"it can be tried when {error.name} is installed")
     try:
         trial.on_this_machine()
-    except sandbox.NoSandbox as error:
+    except walls.NoSandbox as error:
         found, mend = f"{str(error).split('. ')[0]}; only grading needs it", ""
         if "namespace" in found or "uid map" in found:
             switch = "kernel.apparmor_restrict_unprivileged_userns=0"

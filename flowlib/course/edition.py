@@ -20,9 +20,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowlib.course import exercise
-from flowlib.course.house import NOTEBOOK, CourseError
-from flowlib.course.release import releasable, student_version
+from flowlib.course.exercises import exercise
+from flowlib.course.exercises.release import releasable, student_version
+from flowlib.course.folders import NOTEBOOK, CourseError
 
 COPIED = (
     "README.md",

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from flowlib.course.house import NOTEBOOK, CourseError
+from flowlib.course.folders import NOTEBOOK, CourseError
 
 START_SECONDS = 60
 WORKSPACE = "flowcourse"

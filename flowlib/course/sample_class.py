@@ -12,9 +12,10 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from flowlib.course import exercise
-from flowlib.course.house import NOTEBOOK, CourseError
-from flowlib.course.release import student_version
+from flowlib.course.exercises import exercise
+from flowlib.course.exercises.release import student_version
+from flowlib.course.folders import NOTEBOOK, CourseError
+from flowlib.course.grading.rehearsal import rehearse
 
 MISTAKES = 5
 WAITS = "import time\n\nwhile True:  # for a result that never comes\n    time.sleep(0.1)\n"
@@ -70,7 +71,7 @@ def plan(work: exercise.Exercise, answers: list[exercise.Answer]) -> list[Submis
 
 def failing(work: exercise.Exercise, answer: exercise.Answer) -> set[str]:
     """The test cells that an answer fails when it is tried alone."""
-    results = exercise.run_task(work, answer.task, answer.source)
+    results = rehearse(work, answer.task, answer.source)
     return {result.grade_id for result in results if not result.passed}
 
 
@@ -118,9 +119,9 @@ def grade_sample_class(root: Path, lesson: str, console) -> None:
     Raises:
         CourseError: a submission got other marks than it must; the message names it.
     """
+    from flowlib.course.box.walls import Limits, NoSandbox, probe
     from flowlib.course.grading import commands
     from flowlib.course.grading.run import Plan
-    from flowlib.course.grading.sandbox import Limits, NoSandbox, probe
 
     folder = root / ".build" / "grade"
     shutil.rmtree(folder, ignore_errors=True)

@@ -8,8 +8,8 @@ import time
 import pytest
 from playwright.sync_api import TimeoutError
 
-from flowlib.course import exercise
-from flowlib.course.house import lesson_names
+from flowlib.course.exercises import exercise
+from flowlib.course.folders import lesson_names
 from tests.conftest import HOUSE
 from tests.tiny import ANSWERS, LESSON
 

@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
-from flowlib.course.house import lesson_names
-from flowlib.course.site import make_site
-from flowlib.course.slides import make_slides
+from flowlib.course.folders import lesson_names
+from flowlib.course.pages.site import make_site
+from flowlib.course.pages.slides import make_slides
 from tests.conftest import HOUSE
 
 pytestmark = pytest.mark.timeout(600)
@@ -122,7 +122,7 @@ def test_the_cheat_sheet_fits_on_one_page(page, axe):
 def test_a_site_with_a_broken_link_is_refused(tmp_path):
     import json
 
-    from flowlib.course.house import CourseError
+    from flowlib.course.folders import CourseError
 
     root = tmp_path
     shutil.copytree(HOUSE / "assets" / "web", root / "assets" / "web")

@@ -22,9 +22,10 @@ from pathlib import Path
 import torch
 
 from flowlib.assets import load_weights
-from flowlib.course import exercise
+from flowlib.course.exercises import exercise
+from flowlib.course.exercises.release import releasable
 from flowlib.course.grading import journal
-from flowlib.course.release import releasable
+from flowlib.course.grading.rehearsal import rehearse
 from tests.conftest import HOUSE
 
 RECORD = Path(__file__).with_name("record.json")
@@ -65,7 +66,7 @@ def answers() -> Iterator[tuple[str, list]]:
             for answer in exercise.read_answers(HOUSE / "solutions" / lesson / "answers")
         ]
         for name, task, source in tried:
-            results = exercise.run_task(work, task, source)
+            results = rehearse(work, task, source)
             yield f"{lesson[:2]} {name}", [[r.grade_id, r.points, r.passed, r.message] for r in results]
 
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from flowlib.course import exercise
-from flowlib.course.release import student_version
+from flowlib.course.exercises import exercise
+from flowlib.course.exercises.release import student_version
 from flowlib.course.sample_class import without_markers
 
 HOUSE = Path(__file__).resolve().parents[2]
 LESSON = "01_small"
-SETUP = "import math\n\nimport torch\n\nfrom flowlib import checks\n\ntorch.manual_seed(0)"
+SETUP = "import math\n\nimport torch\n\nfrom flowlib.course.exercises import rules\n\ntorch.manual_seed(0)"
 GIVEN = """\
 def standard_normal(z):
     return -(z**2 + math.log(2 * math.pi)) / 2"""  # above task 3
@@ -81,7 +81,7 @@ x, log_det = affine(z, 2.0, 1.0)
 assert torch.allclose(x, 2 * z + 1), "x should be a z + b"
 ### BEGIN HIDDEN TESTS
 secret_slope = -3.25
-z = torch.randn(5, generator=torch.Generator().manual_seed(checks.hidden_seed(7)))
+z = torch.randn(5, generator=torch.Generator().manual_seed(rules.hidden_seed(7)))
 x, log_det = affine(z, secret_slope, 0.5)
 assert x.shape == z.shape, "x should have the shape of z"
 torch.testing.assert_close(x, secret_slope * z + 0.5)
@@ -92,7 +92,7 @@ assert torch.allclose(log_det, torch.full((5,), math.log(3.25))), "the sign or t
     "task2_test": (
         4,
         """\
-checks.check_source("normal_log_prob", forbids=("torch.distributions", "scipy.stats"))
+rules.check_source("normal_log_prob", forbids=("torch.distributions", "scipy.stats"))
 z = torch.tensor([0.0, 1.0])
 assert torch.allclose(normal_log_prob(z), torch.tensor([-0.9189, -1.4189]), atol=1e-3), "log N(0) is -0.919"
 ### BEGIN HIDDEN TESTS

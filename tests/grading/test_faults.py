@@ -302,7 +302,8 @@ def test_a_gradebook_that_is_locked_meanwhile_is_brought_up_at_the_end(klass, tm
 
 
 def test_a_result_holds_for_its_limits_its_seed_and_the_time_of_handing_in(klass, results):
-    from flowlib.course.grading import run, sandbox
+    from flowlib.course.box import walls
+    from flowlib.course.grading import run
 
     entry = journal.read(results / "journal" / f"{LESSON}.jsonl")[0]
     late = entry | {
@@ -311,7 +312,7 @@ def test_a_result_holds_for_its_limits_its_seed_and_the_time_of_handing_in(klass
     collected = run.classes.read_class(results.parent / "two.zip", LESSON)["aardvark"]
 
     def holds(entry: dict, seed: int = 0, **limits) -> bool:
-        have = sandbox.Limits(**entry["limits"] | limits)
+        have = walls.Limits(**entry["limits"] | limits)
         plan = run.Plan(klass.solution, LESSON, results, results, key="tests", seed=seed, limits=have)
         return run._still_holds(entry, plan, entry["tests_hash"], collected)
 

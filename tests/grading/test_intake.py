@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from flowlib.course.folders import CourseError
 from flowlib.course.grading import preflight
-from flowlib.course.grading.classes import read_class, read_times
+from flowlib.course.grading.intake import read_class, read_times
 from flowlib.course.grading.names import Person, student_name, tell_apart
 from flowlib.course.grading.report import _cell
-from flowlib.course.house import CourseError
 from tests.grading.course import ALL, LESSON, Class, make_course
 from tests.grading.run import FAST, entries, feedback, grade, points
 

@@ -9,23 +9,23 @@ from pathlib import Path
 
 import pytest
 
-from flowlib.course import exercise
-from flowlib.course.exercise import SOLUTION
+from flowlib.course.box import walls
+from flowlib.course.box.outside import Box
+from flowlib.course.box.walls import Limits
+from flowlib.course.exercises import exercise
+from flowlib.course.exercises.exercise import SOLUTION
+from flowlib.course.folders import CourseError
 from flowlib.course.grading import (
     feedback,
     judge,
     preflight,
     rehearsal,
     run,
-    sandbox,
     trial,
     trusted,
     written,
 )
-from flowlib.course.grading.bridge import Box
 from flowlib.course.grading.gradebook import Book
-from flowlib.course.grading.sandbox import Limits
-from flowlib.course.house import CourseError
 from tests.grading.course import ALL, Class, before, cell_of, make_course
 
 
@@ -282,10 +282,10 @@ def test_nothing_is_graded_where_the_box_shows_what_students_must_not_see(klass,
 
 
 def test_folders_that_the_box_shows(tmp_path):
-    assert sandbox.shown(Path("/usr/local/share/course")) == Path("/usr")
-    assert sandbox.shown(tmp_path) is None
+    assert walls.shown(Path("/usr/local/share/course")) == Path("/usr")
+    assert walls.shown(tmp_path) is None
     (tmp_path / "link").symlink_to("/usr/share")
-    assert sandbox.shown(tmp_path / "link" / "course") == Path("/usr")
+    assert walls.shown(tmp_path / "link" / "course") == Path("/usr")
 
 
 @pytest.mark.parametrize(

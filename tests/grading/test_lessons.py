@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from flowlib.course import exercise
+from flowlib.course.exercises import exercise
+from flowlib.course.exercises.release import releasable
 from flowlib.course.grading import journal
-from flowlib.course.release import releasable
 from tests.conftest import HOUSE
 from tests.grading.course import grade_id_of
 from tests.grading.run import points

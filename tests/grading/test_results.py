@@ -190,15 +190,15 @@ def test_a_machine_without_a_filter_of_system_calls_is_refused(course, tmp_path,
 
 def test_a_box_without_a_filter_holds_nobody(monkeypatch):
     """The last wall says so itself, whatever was found out before: nothing of a student runs."""
-    from flowlib.course.grading import sandbox, seccomp
+    from flowlib.course.box import seccomp, walls
 
     monkeypatch.setattr(seccomp, "install", lambda: False)
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         try:
-            sandbox.lock_in(os.getuid(), sandbox.Limits())
-        except sandbox.NoSandbox:
+            walls.lock_in(os.getuid(), walls.Limits())
+        except walls.NoSandbox:
             os.write(write, b"refused")
         finally:
             os._exit(0)

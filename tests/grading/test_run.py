@@ -290,7 +290,7 @@ def test_a_zip_file_of_canvas(klass, tmp_path):
     ],
 )
 def test_everybody_in_a_zip_is_kept_apart(tmp_path, files, students):
-    from flowlib.course.grading.classes import read_class
+    from flowlib.course.grading.intake import read_class
 
     with zipfile.ZipFile(tmp_path / "class.zip", "w") as archive:
         for name in files:
@@ -314,7 +314,7 @@ def test_strangers_names_become_harmless():
 
 
 def test_similar_submissions_are_listed_and_given_code_is_not(klass, tmp_path):
-    from flowlib.course import exercise
+    from flowlib.course.exercises import exercise
     from flowlib.course.grading.similarity import compare
 
     work = exercise.read(klass.solution)

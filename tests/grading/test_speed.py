@@ -13,9 +13,9 @@ from statistics import median
 
 import pytest
 
-from flowlib.course.grading import box
-from flowlib.course.grading.bridge import Box
-from flowlib.course.grading.sandbox import Limits
+from flowlib.course.box import inside
+from flowlib.course.box.outside import Box
+from flowlib.course.box.walls import Limits
 from tests.grading.course import ALL, LESSON, Class, make_course
 from tests.grading.run import FAST, book, command, entries, grade, points
 from tests.grading.test_run import kill_and_resume, make_class
@@ -68,8 +68,8 @@ def test_faster_than_stock_nbgrader(tmp_path, capsys, count, at_least):
 
 def test_the_sandbox_costs_little(capsys):
     """Start, first cell and end of a boxed process against an unboxed one: at most 0.2 s more."""
-    box.warm_up()
-    zygote = box.start()
+    inside.warm_up()
+    zygote = inside.start()
     times: dict[bool, list[float]] = {True: [], False: []}
     try:
         with tempfile.TemporaryDirectory() as place:

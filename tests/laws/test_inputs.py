@@ -2,7 +2,7 @@
 
 import torch
 
-from flowlib.course import inputs
+from flowlib.course.exercises import inputs
 
 
 def test_points_have_few_and_many_dimensions_and_one_row():
@@ -42,7 +42,7 @@ def test_mixed_parts_are_found_again():
 
 
 def test_draws_follow_the_key_of_the_class():
-    from flowlib import rules
+    from flowlib.course.exercises import rules
 
     free = next(inputs.points(inputs.generator(6)))[1]
     with rules.hidden_seeds("a class"):

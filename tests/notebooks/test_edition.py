@@ -16,7 +16,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from flowlib.course import edition
-from flowlib.course.house import CourseError, lesson_names
+from flowlib.course.folders import CourseError, lesson_names
 from tests.conftest import HOUSE
 from tests.tiny import LESSON
 
@@ -115,7 +115,7 @@ def test_its_commands_work_there(students):
     assert done.returncode == 0 and "task1: not done yet" in done.stdout
     done = flowcourse("grade", "01", cwd=students)
     assert done.returncode == 1 and "is the students' edition" in done.stderr
-    where = "import flowlib.course.house as h; print(h.__file__, h.course_root())"
+    where = "import flowlib.course.folders as h; print(h.__file__, h.course_root())"
     said = subprocess.run([sys.executable, "-c", where], cwd=students, capture_output=True, text=True).stdout
     assert said.split() == [str(students / "flowlib/course/house.py"), str(students)]
 

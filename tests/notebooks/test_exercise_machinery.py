@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from flowlib.course import exercise
-from flowlib.course.grading.bridge import CallRefused
-from flowlib.course.grading.rehearsal import open_box
+from flowlib.course.box.outside import CallRefused
+from flowlib.course.exercises import exercise
+from flowlib.course.grading.rehearsal import open_box, rehearse
 from tests.tiny import LESSON, TASK1, TASK2
 
 
@@ -29,15 +29,15 @@ def test_reads_the_parts(tiny):
 
 def test_reference_earns_all_and_an_unknown_task_is_named(tiny):
     for task in tiny.tasks:
-        assert all(result.passed for result in exercise.run_task(tiny, task.grade_id))
+        assert all(result.passed for result in rehearse(tiny, task.grade_id))
     with pytest.raises(KeyError, match="no coding task 'task9'"):
-        exercise.run_task(tiny, "task9")
+        rehearse(tiny, "task9")
 
 
 def test_one_mistake_costs_once(tiny):
     wrong = TASK1.replace("return a * z", "return z")
-    assert not any(result.passed for result in exercise.run_task(tiny, "task1", wrong))
-    assert all(result.passed for result in exercise.run_task(tiny, "task2"))
+    assert not any(result.passed for result in rehearse(tiny, "task1", wrong))
+    assert all(result.passed for result in rehearse(tiny, "task2"))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_one_mistake_costs_once(tiny):
     ],
 )
 def test_broken_sources_fail_with_words(tiny, source, says):
-    (result,) = exercise.run_task(tiny, "task1", source)
+    (result,) = rehearse(tiny, "task1", source)
     assert not result.passed
     assert says in result.message
 
@@ -130,8 +130,8 @@ def test_nan_never_passes(tiny):
         tests[0], source="x, _ = scale(torch.ones(2), 1.0)\nassert not (x - 1).abs().max() > 0.1"
     )
     work = replace(tiny, tasks=(replace(tiny.task("task1"), tests=(lenient,)),))
-    (good,) = exercise.run_task(work, "task1")
-    (bad,) = exercise.run_task(work, "task1", "def scale(z, a):\n    return z * float('nan'), z")
+    (good,) = rehearse(work, "task1")
+    (bad,) = rehearse(work, "task1", "def scale(z, a):\n    return z * float('nan'), z")
     assert good.passed
     assert not bad.passed
     assert "NaN" in bad.message
@@ -144,7 +144,7 @@ def test_running_leaves_no_trace(tiny, capsys):
     torch.manual_seed(0)
     noisy = "import sys\nprint('hello')\nprint('!', file=sys.stderr)\ntorch.manual_seed(7)\n"
     noisy += "torch.set_default_dtype(torch.float64)\n"
-    exercise.run_task(tiny, "task1", noisy + TASK1)
+    rehearse(tiny, "task1", noisy + TASK1)
     assert torch.equal(torch.rand(1), expected)
     assert torch.get_default_dtype() is torch.float32
     assert capsys.readouterr() == ("", "")

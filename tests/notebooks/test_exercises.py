@@ -9,10 +9,10 @@ import textwrap
 import pytest
 
 from flowlib import checks
-from flowlib.course import exercise
-from flowlib.course.grading.rehearsal import rehearse_draws
-from flowlib.course.release import releasable
-from flowlib.rules import submitted_sources
+from flowlib.course.exercises import exercise, rules
+from flowlib.course.exercises.release import releasable
+from flowlib.course.exercises.rules import submitted_sources
+from flowlib.course.grading.rehearsal import rehearse, rehearse_draws
 from tests.conftest import HOUSE
 
 LESSONS = releasable(HOUSE)
@@ -38,21 +38,21 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.mark.parametrize(("lesson", "task"), CODING)
 def test_reference_earns_all(lesson, task):
-    failed = [result for result in exercise.run_task(solution(lesson), task) if not result.passed]
+    failed = [result for result in rehearse(solution(lesson), task) if not result.passed]
     assert not failed
 
 
 @pytest.mark.parametrize(("lesson", "task"), CODING)
 def test_untouched_release_earns_nothing(lesson, task):
     released = exercise.read(HOUSE / "lessons" / lesson / "exercises.ipynb").task(task)
-    results = exercise.run_task(solution(lesson), task, released.source)
+    results = rehearse(solution(lesson), task, released.source)
     assert not [result.grade_id for result in results if result.passed]
     assert all("NotImplementedError" in result.message for result in results)
 
 
 @pytest.mark.parametrize(("lesson", "answer"), ANSWERS)
 def test_answer_is_judged_rightly(lesson, answer):
-    results = exercise.run_task(solution(lesson), answer.task, answer.source)
+    results = rehearse(solution(lesson), answer.task, answer.source)
     failed = {result.grade_id: result.message for result in results if not result.passed}
     if answer.right:
         assert not failed, f"{answer.path.name} is right ({answer.why}) and loses points"
@@ -147,7 +147,7 @@ def test_setup_defines_nothing_to_write(lesson):
 # ---------------------------------------------------------------------------- what a task forbids
 
 
-def rules(test):
+def asked(test):
     """The statements of a test cell that ask what the source uses."""
     return [node for node in ast.parse(test.source).body if "check_source" in ast.unparse(node)]
 
@@ -156,10 +156,10 @@ def read(lesson, task, cells):
     """What reading alone says of these cells: the messages of refusals, and the doubts."""
     refused, found = [], []
     for test in solution(lesson).task(task).tests:
-        for rule in rules(test):
+        for rule in asked(test):
             with submitted_sources(cells, exercise.given_code(solution(lesson))) as doubts:
                 try:
-                    exec(ast.unparse(rule), {"checks": checks})
+                    exec(ast.unparse(rule), {"rules": rules})
                 except checks.LawBroken as broken:
                     refused.append(str(broken))
             found += doubts
@@ -247,7 +247,7 @@ def test_reading_finds_nothing_in_right_answers(lesson):
 def test_every_test_of_a_task_asks_for_the_same(lesson):
     """A forbidden thing costs every test that calls the function, not only one of them."""
     for task in solution(lesson).tasks:
-        first = {test.grade_id: rule for test in task.tests for rule in rules(test)[:1]}
+        first = {test.grade_id: rule for test in task.tests for rule in asked(test)[:1]}
         assert len({ast.unparse(rule).partition("forbids=")[2] for rule in first.values()}) <= 1
         guarded = {name.value for rule in first.values() for name in rule.value.args}
         for test in task.tests:
@@ -273,7 +273,7 @@ LATER = ("flowlib.coupling", "flowlib.image", "flowlib.autoregressive", "flowlib
 def test_the_statement_says_what_is_forbidden(lesson):
     for task in solution(lesson).tasks:
         words = statement(lesson, task.grade_id)
-        for rule in (rule for test in task.tests for rule in rules(test)):
+        for rule in (rule for test in task.tests for rule in asked(test)):
             asked = {keyword.arg: ast.literal_eval(keyword.value) for keyword in rule.value.keywords}
             for entry in asked.get("forbids", ()):
                 if entry in LATER or (lesson[:2] == "03" and entry.startswith("flowlib.models.")):

@@ -8,9 +8,9 @@ import symtable
 
 import pytest
 
-from flowlib.course import exercise
+from flowlib.course.exercises import exercise
+from flowlib.course.exercises.release import releasable
 from flowlib.course.grading.preflight import _released
-from flowlib.course.release import releasable
 from tests.conftest import HOUSE
 
 LESSONS = releasable(HOUSE)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from flowlib.course.exercise import text
-from flowlib.course.house import lesson_names
+from flowlib.course.exercises.exercise import text
+from flowlib.course.folders import lesson_names
 from tests.conftest import HOUSE
 
 LESSONS = [name for name in lesson_names(HOUSE) if (HOUSE / "lessons" / name / "lesson.ipynb").is_file()]

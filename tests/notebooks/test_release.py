@@ -7,9 +7,10 @@ import json
 import nbformat
 import pytest
 
-from flowlib.course import exercise
-from flowlib.course.house import CourseError
-from flowlib.course.release import find_leaks, releasable, release, student_version
+from flowlib.course.exercises import exercise
+from flowlib.course.exercises.release import find_leaks, releasable, release, student_version
+from flowlib.course.folders import CourseError
+from flowlib.course.grading.rehearsal import rehearse
 from tests.conftest import HOUSE
 from tests.tiny import LESSON
 
@@ -53,7 +54,7 @@ def test_untouched_release_earns_nothing(tiny_course):
     solution = exercise.read(tiny_course / "solutions" / LESSON / "exercises.ipynb")
     released = exercise.read(tiny_course / "lessons" / LESSON / "exercises.ipynb")
     for task in released.tasks:
-        results = exercise.run_task(solution, task.grade_id, task.source)
+        results = rehearse(solution, task.grade_id, task.source)
         assert not any(result.passed for result in results)
         assert all("NotImplementedError" in result.message for result in results)
 

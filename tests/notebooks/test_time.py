@@ -7,7 +7,7 @@ from collections import defaultdict
 
 import pytest
 
-from flowlib.course.house import lesson_names
+from flowlib.course.folders import lesson_names
 from tests.conftest import HOUSE
 
 RESULTS = HOUSE / ".build" / "test" / "lessons.xml"

@@ -1,10 +1,8 @@
 """Grading the exercises of strangers.
 
 layouts     tells how a class arrives: nbgrader's folders, an LMS's files; names keeps students apart
-archives    reads zips; classes puts these together
+archives    reads zips; intake puts these together
 preflight   reads what was handed in, safely and forgivingly
-sandbox     the walls around a student's process; box is what runs inside
-bridge      the grader's side of the wall; values is the language spoken across it
 trial       asks whether a notebook can run here at all
 trusted     runs a test cell against stand-ins; judge runs a whole submission; written finds written answers
 rehearsal   the judge without walls, for one answer of our own

@@ -10,9 +10,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from flowlib.course.folders import NOTEBOOK
 from flowlib.course.grading import layouts, preflight
 from flowlib.course.grading.preflight import Collected
-from flowlib.course.house import NOTEBOOK
 
 LONGEST_PATH = 500  # characters
 _LONGEST_NAME = 255  # bytes of a folder or file

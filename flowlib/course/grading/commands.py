@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from flowlib.course.house import (
+from flowlib.course.folders import (
     NOTEBOOK,
     RESULTS,
     CourseError,
@@ -229,7 +229,7 @@ def check(
     ] = None,
 ):
     """Look at a notebook before you hand it in: can it be graded? Gives a receipt."""
-    from flowlib.course.exercise import read
+    from flowlib.course.exercises.exercise import read
     from flowlib.course.grading import preflight
 
     root = course_root()
@@ -285,7 +285,7 @@ def make_plan(
 ):
     """The plan that the options of a command describe."""
     needs_linux()
-    from flowlib.course.grading.sandbox import Limits
+    from flowlib.course.box.walls import Limits
 
     return _plan(
         lesson,
@@ -358,7 +358,7 @@ def _in_words() -> Iterator[None]:
     Raises:
         CourseError: no sandbox works here, or a file or a disk cannot be read or written.
     """
-    from flowlib.course.grading.sandbox import NoSandbox
+    from flowlib.course.box.walls import NoSandbox
 
     try:
         yield

@@ -6,9 +6,9 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flowlib.course.folders import CourseError
 from flowlib.course.grading import journal
 from flowlib.course.grading.gradebook import Book
-from flowlib.course.house import CourseError
 
 FOLDERS = ("autograded", "feedback", "submitted")  # each holds a folder for each student
 

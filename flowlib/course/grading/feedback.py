@@ -15,7 +15,7 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from flowlib.course.exercise import Exercise, public, text
+from flowlib.course.exercises.exercise import Exercise, public, text
 from flowlib.course.grading import clean
 from flowlib.course.grading.marks import Mark, Marks
 from flowlib.course.grading.trusted import NOT_GRADED, PASSED

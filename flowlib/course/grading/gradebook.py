@@ -17,11 +17,11 @@ from nbgrader.utils import compute_checksum
 from sqlalchemy import text as sql
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
-from flowlib.course.exercise import Exercise, text
+from flowlib.course.exercises.exercise import Exercise, text
+from flowlib.course.folders import CourseError
 from flowlib.course.grading import private
 from flowlib.course.grading.marks import Mark, Marks
 from flowlib.course.grading.trusted import NOT_GRADED
-from flowlib.course.house import CourseError
 
 NOTEBOOK = "exercises"
 

@@ -16,9 +16,9 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from flowlib.course.exercise import Exercise
+from flowlib.course.exercises.exercise import Exercise
+from flowlib.course.folders import CourseError
 from flowlib.course.grading import private
-from flowlib.course.house import CourseError
 
 OUTCOMES = ("graded", "failed", "flagged")
 

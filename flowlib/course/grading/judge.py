@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flowlib.course.exercise import HIDDEN, Exercise, Task, TestCell, given_code
+from flowlib.course.box.outside import Box, BoxLost
+from flowlib.course.box.walls import Limits
+from flowlib.course.exercises.exercise import HIDDEN, Cell, Exercise, Task, TestCell, given_code
 from flowlib.course.grading import preflight, scratch, similarity, trusted, written
-from flowlib.course.grading.bridge import Box, BoxLost
-from flowlib.course.grading.preflight import Cell, Submission
-from flowlib.course.grading.sandbox import Limits
+from flowlib.course.grading.preflight import Submission
 from flowlib.course.grading.trusted import Outcome
 
 MAX_SHOWN = 8 * 2**20  # characters of all outputs of a submission

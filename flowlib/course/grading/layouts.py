@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from os.path import commonpath
 
+from flowlib.course.folders import NOTEBOOK
 from flowlib.course.grading.names import Person
-from flowlib.course.house import NOTEBOOK
 
 _WORK = (".ipynb", ".zip")  # what a student's work is in
 _ANY = r"(?:.*/)?"  # folders around

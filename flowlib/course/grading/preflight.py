@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from flowlib.course.exercise import Exercise, defined_names, text
+from flowlib.course.exercises.exercise import Cell, Exercise, defined_names, text
+from flowlib.course.folders import NOTEBOOK
 from flowlib.course.grading import written
-from flowlib.course.house import NOTEBOOK
 
 MAX_FILES = 200
 MAX_DEPTH = 6
@@ -51,21 +51,6 @@ class Collected:
             digest.update(name.encode(errors="surrogateescape") + b"\0")
             digest.update(hashlib.sha256(self.files[name]).digest())
         return digest.hexdigest()
-
-
-@dataclass
-class Cell:
-    """A cell of a submitted notebook: `role` is task, test, written, locked or other."""
-
-    role: str
-    kind: str
-    source: str
-    grade_id: str = ""
-
-    @property
-    def given(self) -> bool:
-        """The exercise's own: whatever the student made of it, it is run as released."""
-        return self.role in ("locked", "test")
 
 
 @dataclass

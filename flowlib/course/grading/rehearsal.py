@@ -18,14 +18,14 @@ import time
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from flowlib.course.exercise import Exercise, Result, Task
+from flowlib.course.box.outside import Box
+from flowlib.course.box.walls import Limits
+from flowlib.course.exercises.exercise import Exercise, Result, Task
+from flowlib.course.exercises.release import student_version
+from flowlib.course.folders import NOTEBOOK
 from flowlib.course.grading import judge, preflight, scratch, workers
-from flowlib.course.grading.bridge import Box
 from flowlib.course.grading.preflight import Submission
-from flowlib.course.grading.sandbox import Limits
 from flowlib.course.grading.trusted import PASSED, Outcome
-from flowlib.course.house import NOTEBOOK
-from flowlib.course.release import student_version
 
 KEY = "rehearsal"  # the class key, of no class
 MOST_KEPT = 8  # processes that wait for further answers
@@ -120,7 +120,7 @@ def _fingerprint(exercise: Exercise) -> str:
 def _warm_process() -> tuple[socket.socket, Path]:
     """The warm process of this one's rehearsals, and an empty folder of submitted files."""
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    process = workers.launch("box", [there])
+    process = workers.launch("flowlib.course.box.inside", [there])
     kept = contextlib.ExitStack()
     folder = kept.enter_context(scratch.folder()) / "submission"
     folder.mkdir()

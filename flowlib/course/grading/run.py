@@ -15,14 +15,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from flowlib.course import exercise as exercises
-from flowlib.course.exercise import Exercise
-from flowlib.course.grading import classes, journal, private, sandbox, workers
+from flowlib.course.box import walls
+from flowlib.course.exercises import exercise as exercises
+from flowlib.course.exercises.exercise import Exercise
+from flowlib.course.folders import NOTEBOOK, CourseError, needs_linux
+from flowlib.course.grading import intake, journal, private, workers
 from flowlib.course.grading.gradebook import Book, BookLost
 from flowlib.course.grading.marks import Marks
 from flowlib.course.grading.preflight import Collected
 from flowlib.course.grading.trusted import NOT_GRADED, PASSED
-from flowlib.course.house import NOTEBOOK, CourseError, needs_linux
 
 MOST_TRIES = 2  # runs that try a submission which the grader itself failed on
 
@@ -55,7 +56,7 @@ class Plan:
     times: Path | None = None
     key: str | None = None
     seed: int = 0
-    limits: sandbox.Limits = field(default_factory=sandbox.Limits)
+    limits: walls.Limits = field(default_factory=walls.Limits)
 
     @property
     def url(self) -> str:
@@ -80,7 +81,7 @@ class Run:
     stale: list[str]  # those of them whom other tests graded
     graded: int = 0  # how many were graded in this run; the others stood in the journal already
     odd: int = 0  # lines of the journal that are no entries, and count as not written
-    arrived: classes.Submissions | None = None  # the class as it came; none: nobody was graded now
+    arrived: intake.Submissions | None = None  # the class as it came; none: nobody was graded now
     pairs: list = field(default_factory=list)  # similar submissions
 
     @property
@@ -103,7 +104,7 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
 
     Raises:
         CourseError: nothing can be graded; the message says why and what to do.
-        sandbox.NoSandbox: this machine has no sandbox.
+        walls.NoSandbox: this machine has no sandbox.
     """
     needs_linux()
     try:
@@ -113,9 +114,9 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
     if plan.isolate:
         _keep_out_of_sight(plan)
     if plan.isolate and not plan.cluster:  # on a cluster each worker's machine is asked
-        sandbox.probe()
-    readers = classes.read_class(plan.submitted, plan.assignment, _origins(plan))
-    times = classes.read_times(plan.times) if plan.times else {}
+        walls.probe()
+    readers = intake.read_class(plan.submitted, plan.assignment, _origins(plan))
+    times = intake.read_times(plan.times) if plan.times else {}
     private.folder(plan.out)
     tests = journal.test_hash(work)
     with contextlib.ExitStack() as held:
@@ -214,7 +215,7 @@ def _keep_out_of_sight(plan: Plan) -> None:
         ("The submissions", plan.submitted),
         ("The results", plan.out),
     ):
-        if folder := sandbox.shown(path):
+        if folder := walls.shown(path):
             raise CourseError(
                 f"{what} ({path.resolve()}) lie inside {folder}, which students' code may read: it holds the "
                 "system or the Python that it runs on. Nothing was graded. Move the course elsewhere, or let "

@@ -17,7 +17,7 @@ import numpy as np
 from copydetect import CodeFingerprint
 
 import flowlib
-from flowlib.course.exercise import SOLUTION, Exercise, without_region
+from flowlib.course.exercises.exercise import SOLUTION, Exercise, without_region
 
 ALIKE = 0.8  # the share of own code from which a pair is listed
 TOKENS, WINDOW = 25, 1  # shorter matches are everybody's code

@@ -9,9 +9,10 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
-from flowlib.course.grading import sandbox, scratch, workers
-from flowlib.course.grading.bridge import Box, BoxLost
-from flowlib.course.grading.sandbox import Limits
+from flowlib.course.box import walls
+from flowlib.course.box.outside import Box, BoxLost
+from flowlib.course.box.walls import Limits
+from flowlib.course.grading import scratch, workers
 
 NOTEBOOK = """\
 import matplotlib.pyplot as plt
@@ -42,18 +43,18 @@ def on_this_machine() -> None:
     """Ask the whole question, with a warm process of its own; that takes some seconds.
 
     Raises:
-        sandbox.NoSandbox: students' code cannot run here; the message says why and what to do.
+        walls.NoSandbox: students' code cannot run here; the message says why and what to do.
     """
-    sandbox.probe()
+    walls.probe()
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    process = workers.launch("box", [there])
+    process = workers.launch("flowlib.course.box.inside", [there])
     try:
         why = why_not(here, Limits())
     finally:
         here.close()
         process.wait()
     if why:
-        raise sandbox.NoSandbox(f"No notebook can run here: {why}")
+        raise walls.NoSandbox(f"No notebook can run here: {why}")
 
 
 def _run(zygote: socket.socket, limits: Limits, isolate: bool) -> str:
@@ -64,6 +65,6 @@ def _run(zygote: socket.socket, limits: Limits, isolate: bool) -> str:
         try:
             with Box(zygote, folder, limits, isolate=isolate) as box:
                 error = box.run(NOTEBOOK, max(limits.cell_seconds, Limits.cell_seconds))["error"]
-        except (sandbox.NoSandbox, BoxLost, OSError) as lost:
+        except (walls.NoSandbox, BoxLost, OSError) as lost:
             return str(lost).strip().split("\n")[-1]
     return f"{error['type']}: {error['message']}" if error else ""

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 import flowlib
-from flowlib.course.exercise import HIDDEN, TestCell
-from flowlib.course.grading.bridge import Box, BoxLost, CallRefused
-from flowlib.rules import hidden_seeds, submitted_sources
+from flowlib.course.box.outside import Box, BoxLost, CallRefused
+from flowlib.course.exercises.exercise import HIDDEN, TestCell
+from flowlib.course.exercises.rules import hidden_seeds, submitted_sources
 
 PASSED, FAILED, TIMED_OUT, LOST = "passed", "failed", "timed out", "kernel lost"
 MISSING, TAMPERING, NOT_GRADED = "missing", "tampering suspected", "not graded"

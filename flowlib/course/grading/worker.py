@@ -21,10 +21,11 @@ import traceback
 from dataclasses import asdict
 from pathlib import Path
 
-from flowlib.course import exercise
-from flowlib.course.grading import box, feedback, scratch, similarity, trial, values
+from flowlib.course.box import inside, values
+from flowlib.course.box.walls import Limits, NoSandbox
+from flowlib.course.exercises import exercise
+from flowlib.course.grading import feedback, scratch, similarity, trial
 from flowlib.course.grading.judge import judge
-from flowlib.course.grading.sandbox import Limits, NoSandbox
 
 GRACE = 8.0  # seconds that a judge may need beyond its submission's budget
 MAX_REPLY = 2**28
@@ -37,10 +38,10 @@ def main(connections: list[socket.socket]) -> None:
     The warm process is forked off first, before there is anything in memory that it may not know.
     """
     scratch.sweep()
-    box.warm_up()
+    inside.warm_up()
     feedback.warm_up()
     similarity.warm_up()
-    zygote = box.start(close=connections)
+    zygote = inside.start(close=connections)
     for jobs in connections:
         if os.fork() == 0:
             try:

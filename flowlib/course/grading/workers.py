@@ -15,9 +15,9 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 
-from flowlib.course.grading import values
-from flowlib.course.grading.sandbox import FIGURES
-from flowlib.course.house import CourseError
+from flowlib.course.box import values
+from flowlib.course.box.walls import FIGURES
+from flowlib.course.folders import CourseError
 
 TRIES = 3
 MAX_JOB = 2**30  # bytes
@@ -59,7 +59,7 @@ class Worker:
 def start(count: int) -> list[Worker]:
     """Start workers, which share what they import; they are warm some seconds later."""
     pairs = [socket.socketpair() for _ in range(count)]
-    process = launch("worker", [there for _, there in pairs])
+    process = launch("flowlib.course.grading.worker", [there for _, there in pairs])
     crew: list[Worker] = []
     for here, _ in pairs:
         Worker(here, process, crew)
@@ -67,7 +67,7 @@ def start(count: int) -> list[Worker]:
 
 
 def launch(module: str, connections: list[socket.socket]) -> subprocess.Popen:
-    """Run a module of this package with these connections, which are closed here.
+    """Run a module with these connections, which are closed here.
 
     Its environment holds nothing but what Python and matplotlib need: students' processes are forked
     from it.
@@ -77,7 +77,7 @@ def launch(module: str, connections: list[socket.socket]) -> subprocess.Popen:
         name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR", "MPLCONFIGDIR") if name in os.environ
     }
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", f"flowlib.course.grading.{module}", *map(str, fds)],
+        [sys.executable, "-P", "-m", module, *map(str, fds)],
         pass_fds=fds,
         env=kept | {"LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""} | FIGURES,
         stdin=subprocess.DEVNULL,

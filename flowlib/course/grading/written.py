@@ -7,12 +7,8 @@ cell says what it said when released and no words of the student's own stand bes
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from flowlib.course.exercise import Exercise, WrittenTask, public, text
-
-if TYPE_CHECKING:
-    from flowlib.course.grading.preflight import Cell
+from flowlib.course.exercises.exercise import Cell, Exercise, WrittenTask, public, text
 
 WRITE_HERE = "*Write your answer here.*"  # what released notebooks say in a written task
 _STUB = re.compile(r"^\s*(raise NotImplementedError.*|# YOUR CODE HERE)$", re.MULTILINE)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import flowlib
-from flowlib.course.grading import seccomp
+from flowlib.course.box import seccomp
 
 FIGURES = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}  # as notebooks show them
 FIRST_UID = 64001  # when the grader is root, worker n's students run as uid 64001 + n

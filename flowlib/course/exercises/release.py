@@ -22,8 +22,8 @@ from pathlib import Path
 
 from nbgrader.preprocessors import ClearSolutions
 
-from flowlib.course import exercise
-from flowlib.course.house import NOTEBOOK, CourseError, lesson_names
+from flowlib.course.exercises import exercise
+from flowlib.course.folders import NOTEBOOK, CourseError, lesson_names
 
 STUDENT_FILES = {"lesson.ipynb", "demo.ipynb", NOTEBOOK}
 # Copies of edited ones, which git ignores.

@@ -40,7 +40,7 @@ from matplotlib.backends import BackendFilter, backend_registry
 from traitlets.config import Config
 
 import flowlib
-from flowlib.course.grading import sandbox, values
+from flowlib.course.box import values, walls
 from flowlib.derivatives import descend, gradients
 from flowlib.suspects import same
 
@@ -59,7 +59,7 @@ _ENVIRONMENT = {
     "PYTHONSAFEPATH": "1",
     "OMP_NUM_THREADS": "1",
     "CUDA_VISIBLE_DEVICES": "",
-    **sandbox.FIGURES,
+    **walls.FIGURES,
 }
 
 
@@ -124,7 +124,7 @@ def _fork_into_box(request: dict, fds: list[int]) -> None:
     connection = socket.socket(fileno=fds[0])
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     if len(fds) == 2:
-        sandbox.enter(fds[1])
+        walls.enter(fds[1])
     pid = os.fork()
     if pid:
         values.send(connection, pid)  # as seen from outside: the grader watches its memory
@@ -147,10 +147,10 @@ def _fork_into_box(request: dict, fds: list[int]) -> None:
 
 def _move_in(request: dict, boxed: bool) -> Notebook:
     os.setsid()
-    limits = sandbox.Limits(**request["limits"])
+    limits = walls.Limits(**request["limits"])
     where, submission = Path("/tmp"), Path("/submission")
     if boxed:
-        sandbox.lock_in(request["uid"], limits)
+        walls.lock_in(request["uid"], limits)
     else:
         submission = Path(request["folder"])
         where = Path(tempfile.mkdtemp(dir=submission.parent))  # the grader removes it with the submission

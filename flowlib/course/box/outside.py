@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from flowlib import derivatives
-from flowlib.course.grading import box, sandbox, values
+from flowlib.course.box import inside, values, walls
 
 GRACE = 3.0  # seconds between asking a cell to stop and ending its process
 TICK = 0.25  # seconds between two looks at a box's time and memory
@@ -52,7 +52,7 @@ class Box:
     """One student's process, from first cell to last call.
 
     Args:
-        zygote: the connection to the warm process that it is forked from (`box.start`).
+        zygote: the connection to the warm process that it is forked from (`inside.start`).
         folder: the submitted files, which the box sees as a copy in its working directory.
         limits: what it may use.
         worker: the number of the worker, for its own uid.
@@ -64,7 +64,7 @@ class Box:
         self,
         zygote: socket.socket,
         folder: Path,
-        limits: sandbox.Limits,
+        limits: walls.Limits,
         worker: int = 0,
         seed: int = 0,
         isolate: bool = True,
@@ -75,16 +75,16 @@ class Box:
         self.stopped = False  # the last request was told to stop, by the grader's clock
         self.saw_nan = self.saw_object = ""  # in words, the last NaN and the last object that came back
         self.for_nan: float | None = None  # what a test gets in place of NaN
-        self.holder = sandbox.Holder(folder, limits) if isolate else None
+        self.holder = walls.Holder(folder, limits) if isolate else None
         self.connection, there = socket.socketpair()
         request = {
             "limits": dataclasses.asdict(limits),
-            "uid": sandbox.FIRST_UID + worker,
+            "uid": walls.FIRST_UID + worker,
             "folder": str(folder),
             "seed": seed,
         }
         fds = [there.fileno()] + ([self.holder.pidfd] if self.holder else [])
-        box.request(zygote, request, fds)
+        inside.request(zygote, request, fds)
         there.close()
         self._count = 0
         self._watched = time.monotonic()
@@ -94,11 +94,11 @@ class Box:
             self.pid = int(values.receive(self.connection, START_SECONDS))
             self._pidfd = os.pidfd_open(self.pid)
             if (state := values.receive(self.connection, START_SECONDS)) != "ready":
-                raise sandbox.NoSandbox(f"a student's process did not start: {state}")
+                raise walls.NoSandbox(f"a student's process did not start: {state}")
         except (values.Late, values.Gone, values.Malformed, OSError) as error:
             self.close()
-            raise sandbox.NoSandbox(f"a student's process did not start: {error!r}") from error
-        except sandbox.NoSandbox:
+            raise walls.NoSandbox(f"a student's process did not start: {error!r}") from error
+        except walls.NoSandbox:
             self.close()
             raise
 

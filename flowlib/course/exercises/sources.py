@@ -12,7 +12,8 @@ anybody's: `A.inverse` counts as Tensor.inverse, unless a class of the code's ow
 the use is `unsure`.
 
 Not followed: values. What is looked up by a computed name (getattr, globals, importlib, exec, pickle,
-`type(x)(...)`, a module handed around as a value) is listed for a person by `flowlib.lookups`.
+`type(x)(...)`, a module handed around as a value) is listed
+for a person by `lookups`.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ GROUPS = {
 }
 LOOKING = ("flowlib.checks", "flowlib.data", "flowlib.plots")
 # What is reached through these but lives elsewhere.
-LOOKING += ("flowlib.answers", "flowlib.assets", "flowlib.drawing", "flowlib.rules")
+LOOKING += ("flowlib.answers", "flowlib.assets", "flowlib.drawing", "flowlib.course.exercises.rules")
 LOOKING += ("flowlib.suspects.check_value", "flowlib.table.trade_off")
 
 RUNS_CODE = {"time", "timeit", "prun", "capture"}  # magics whose text is code
@@ -113,7 +114,7 @@ def _names_of_flowlib() -> frozenset[str]:
 
     package = sys.modules["flowlib"]
     homes = [f"flowlib.{module.name}" for module in pkgutil.iter_modules(package.__path__)]
-    homes = [home for home in homes if home not in (*LOOKING, "flowlib.course", "flowlib.sources")]
+    homes = [home for home in homes if home not in (*LOOKING, "flowlib.course")]
     names = {name for home in homes for name, thing in vars(_module(home)).items() if callable(thing)}
     return frozenset(name for name in names if any(_home(f"{h}.{name}") == f"{h}.{name}" for h in homes))
 

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from flowlib.course.exercise import text
+from flowlib.course.exercises.exercise import text
 
 MATH = r"\$\$.*?\$\$|\$[^$\n]+\$|```.*?```|`[^`\n]+`"  # what in markdown is not prose
 

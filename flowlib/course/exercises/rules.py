@@ -11,8 +11,8 @@ import hmac
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from flowlib import lookups, sources
-from flowlib.sources import Reading
+from flowlib.course.exercises import lookups, sources
+from flowlib.course.exercises.sources import Reading
 from flowlib.suspects import broken
 
 __all__ = [
@@ -86,7 +86,7 @@ def check_source(
         forbids: what may not be used: "flowlib" (all of it but checks, data and plots), a module, class
             or function by its path ("flowlib.planar", "torch.linalg.inv", "Tensor.backward"), "*.det" (of
             any library, or a tensor's method), "@", a name that the exercise gives, or a group of
-            `flowlib.sources.GROUPS`.
+            `flowlib.course.exercises.sources.GROUPS`.
         allows: functions of a group that may be used nevertheless, as "solve_triangular".
         requires: things of which one must be used.
         keeps: given functions that must stay as they are.

@@ -14,9 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from flowlib.course.exercise import text
-from flowlib.course.house import CourseError, lesson_names
-from flowlib.course.web import MATH, read_notebook, title_of, words_for_figure
+from flowlib.course.exercises.exercise import text
+from flowlib.course.folders import CourseError, lesson_names
+from flowlib.course.pages.web import MATH, read_notebook, title_of, words_for_figure
 
 KINDS = {"lesson": "Lesson", "demo": "Demo", "exercises": "Exercises"}
 CHEAT_SHEET = "cheatsheet.html"

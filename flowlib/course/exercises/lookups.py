@@ -13,7 +13,15 @@ import re
 import sys
 from collections.abc import Collection
 
-from flowlib.sources import RUNS_CODE, Reading, Scope, Statement, as_attribute, is_magic, thing
+from flowlib.course.exercises.sources import (
+    RUNS_CODE,
+    Reading,
+    Scope,
+    Statement,
+    as_attribute,
+    is_magic,
+    thing,
+)
 
 __all__ = ["doubts"]
 

@@ -1,11 +1,10 @@
-"""An exercise notebook taken apart, and the way to run an answer against its tests.
+"""An exercise notebook taken apart.
 
 Everything that judges an answer (the tests of this repository, the grader) uses these pieces,
 so they cannot disagree about what a task is.
 
     exercise = read("solutions/01_change_of_variables/exercises.ipynb")
     exercise.task("task1").tests              # the cells that grade it
-    run_task(exercise, "task1", source)       # one Result for each of them
 """
 
 from __future__ import annotations
@@ -26,6 +25,21 @@ MARK_SCHEME = ("=== BEGIN MARK SCHEME ===", "=== END MARK SCHEME ===")
 
 
 # ---------------------------------------------------------------------------- the parts
+
+
+@dataclass
+class Cell:
+    """A cell of a notebook: `role` is task, test, written, locked or other."""
+
+    role: str
+    kind: str
+    source: str
+    grade_id: str = ""
+
+    @property
+    def given(self) -> bool:
+        """The exercise's own: whatever the student made of it, it is run as released."""
+        return self.role in ("locked", "test")
 
 
 @dataclass(frozen=True)
@@ -286,13 +300,3 @@ def _untouched(source: str) -> list[str]:
         return [ast.unparse(node) for node in ast.parse(public(source)).body if ast.dump(node) in whole]
     except SyntaxError:  # only the gap makes it Python
         return []
-
-
-# ---------------------------------------------------------------------------- running
-
-
-def run_task(exercise: Exercise, grade_id: str, source: str | None = None) -> list[Result]:
-    """Try a source for one task against its tests; see `flowlib.course.grading.rehearsal`."""
-    from flowlib.course.grading.rehearsal import rehearse
-
-    return rehearse(exercise, grade_id, source)

@@ -13,9 +13,9 @@ import mimetypes
 import re
 from pathlib import Path
 
-from flowlib.course.exercise import text
-from flowlib.course.house import CourseError
-from flowlib.course.web import read_notebook, title_of, words_for_figure
+from flowlib.course.exercises.exercise import text
+from flowlib.course.folders import CourseError
+from flowlib.course.pages.web import read_notebook, title_of, words_for_figure
 
 PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif")
 

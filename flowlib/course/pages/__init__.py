@@ -1,0 +1,1 @@
+"""The course as pages: site, slides, and what they share (web)."""

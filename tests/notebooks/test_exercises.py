@@ -147,7 +147,7 @@ def test_setup_defines_nothing_to_write(lesson):
 # ---------------------------------------------------------------------------- what a task forbids
 
 
-def asked(test):
+def rules_of(test):
     """The statements of a test cell that ask what the source uses."""
     return [node for node in ast.parse(test.source).body if "check_source" in ast.unparse(node)]
 
@@ -156,7 +156,7 @@ def read(lesson, task, cells):
     """What reading alone says of these cells: the messages of refusals, and the doubts."""
     refused, found = [], []
     for test in solution(lesson).task(task).tests:
-        for rule in asked(test):
+        for rule in rules_of(test):
             with submitted_sources(cells, exercise.given_code(solution(lesson))) as doubts:
                 try:
                     exec(ast.unparse(rule), {"rules": rules})
@@ -247,7 +247,7 @@ def test_reading_finds_nothing_in_right_answers(lesson):
 def test_every_test_of_a_task_asks_for_the_same(lesson):
     """A forbidden thing costs every test that calls the function, not only one of them."""
     for task in solution(lesson).tasks:
-        first = {test.grade_id: rule for test in task.tests for rule in asked(test)[:1]}
+        first = {test.grade_id: rule for test in task.tests for rule in rules_of(test)[:1]}
         assert len({ast.unparse(rule).partition("forbids=")[2] for rule in first.values()}) <= 1
         guarded = {name.value for rule in first.values() for name in rule.value.args}
         for test in task.tests:
@@ -273,7 +273,7 @@ LATER = ("flowlib.coupling", "flowlib.image", "flowlib.autoregressive", "flowlib
 def test_the_statement_says_what_is_forbidden(lesson):
     for task in solution(lesson).tasks:
         words = statement(lesson, task.grade_id)
-        for rule in (rule for test in task.tests for rule in asked(test)):
+        for rule in (rule for test in task.tests for rule in rules_of(test)):
             asked = {keyword.arg: ast.literal_eval(keyword.value) for keyword in rule.value.keywords}
             for entry in asked.get("forbids", ()):
                 if entry in LATER or (lesson[:2] == "03" and entry.startswith("flowlib.models.")):

@@ -328,7 +328,7 @@ def autoregressive_layers(
 ) -> list[MaskedAutoregressive]:
     """Masked autoregressive layers, every second one with the variables in the opposite order."""
     if isinstance(transformer, str):
-        known = {"affine": AffineToZ, "spline": SplineTransformer}
+        known: dict[str, type[Transformer]] = {"affine": AffineToZ, "spline": SplineTransformer}
         if transformer not in known:
             raise ValueError(f'transformer must be "affine", "spline" or a Transformer, got "{transformer}"')
         transformer = known[transformer]()

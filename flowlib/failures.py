@@ -114,7 +114,7 @@ def _first_layer(flow: nn.Module, rows: Tensor, context: Tensor | None) -> str:
     if not isinstance(flow, Flow):
         return ""
     try:
-        stops = flow.trace(rows, context, inverse=True)
+        stops = flow.path(rows, context, inverse=True)
     except (ValueError, TypeError, RuntimeError):
         return ""
     for place, (before, stop) in enumerate(pairwise(stops)):

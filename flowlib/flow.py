@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 
 from flowlib import moved
 from flowlib.base import Base, StandardNormal
-from flowlib.bijection import Bijection, Step, check_context, check_event
+from flowlib.bijection import Bijection, Stop, check_context, check_event
 from flowlib.inputs import check_kind, check_tensor, whole_number
 
 __all__ = ["Flow"]
@@ -196,21 +196,21 @@ class Flow(nn.Module):
         return self.base.sample(math.prod(shape), temperature, generator), context, shape
 
     @torch.no_grad()
-    def trace(self, values: Tensor, context: Tensor | None = None, inverse: bool = False) -> list[Step]:
+    def path(self, values: Tensor, context: Tensor | None = None, inverse: bool = False) -> list[Stop]:
         """Every stop on the way: from z to x, or from x to z with `inverse=True`.
 
         Returns:
-            Steps of (name, value, log_det), the start included. `log_det` is the sum so far.
+            Stops of (name, value, log_det), the start included. `log_det` is the sum so far.
         """
         self.check(values, context)
-        stops = [Step("x" if inverse else "z", values, values.new_zeros(len(values)))]
+        stops = [Stop("x" if inverse else "z", values, values.new_zeros(len(values)))]
         layers = list(self.bijection.steps())
         for name, layer in reversed(layers) if inverse else layers:
             before = stops[-1]
             value, term = (layer.inverse if inverse else layer)(
                 before.value, context if layer.context else None
             )
-            stops.append(Step(name, value, before.log_det + term))
+            stops.append(Stop(name, value, before.log_det + term))
         return stops
 
     @property

@@ -30,7 +30,7 @@ CALLS = {
     "log_prob": lambda flow, x: flow.log_prob(x),
     "forward": lambda flow, x: flow(x),
     "to_latent": lambda flow, x: flow.to_latent(x),
-    "trace": lambda flow, x: flow.trace(x, inverse=True),
+    "path": lambda flow, x: flow.path(x, inverse=True),
     "fit": lambda flow, x: fit(flow, x, steps=1, device="cpu"),
     "fit valid": lambda flow, x: fit(flow, X, x, steps=1, device="cpu"),
     "check_flow": lambda flow, x: check_flow(flow, x),
@@ -182,7 +182,7 @@ def test_latents_are_what_the_base_sees():
     given = torch.randn(8, 1)
     z = flow.to_latent(X, given)
     torch.testing.assert_close(flow.bijection(z, given)[0], X)
-    assert torch.equal(z, flow.trace(X, given, inverse=True)[-1].value)
+    assert torch.equal(z, flow.path(X, given, inverse=True)[-1].value)
     assert z.requires_grad
 
 

@@ -51,7 +51,7 @@ def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, di
         grade_id = cell["grade_id"] if cell["grade_id"] not in used else ""
         metadata = dict(master[grade_id]["metadata"]) if grade_id else {}
         used.add(grade_id)
-        made = {"cell_type": "markdown", "metadata": metadata, "id": f"c{len(done)}"}
+        made: dict[str, Any] = {"cell_type": "markdown", "metadata": metadata, "id": f"c{len(done)}"}
         if cell["kind"] == "code":
             made |= {"cell_type": "code", "source": cell["source"]}
             made |= {"execution_count": None, "outputs": _outputs(cell["outputs"])}
@@ -74,7 +74,7 @@ def _with_locked_cells(exercise: Exercise, done: list[dict], tests: dict[str, di
             continue
         grade_id = about["grade_id"]
         if grade_id not in have:
-            made = {
+            made: dict[str, Any] = {
                 "cell_type": cell["cell_type"],
                 "metadata": dict(cell["metadata"]),
                 "source": public(text(cell)),
@@ -116,7 +116,7 @@ def _verdict_output(outcome: dict) -> list[dict]:
 
 def _outputs(raw: Any) -> list[dict]:
     """Rebuild outputs from what a student's process claims to have shown: known kinds, checked."""
-    outputs = []
+    outputs: list[dict] = []
     for output in raw[:200] if isinstance(raw, list) else []:
         kind = output.get("output_type") if isinstance(output, dict) else None
         if kind == "stream":
@@ -143,23 +143,29 @@ def _words(value: Any) -> str:
     return value.encode("utf-8", "replace").decode()
 
 
+def _picture(content: str | list) -> str | None:
+    """The base64 of a picture, written anew; None if it is too large or none."""
+    whole = (
+        content if isinstance(content, str) else "".join(part for part in content if isinstance(part, str))
+    )
+    if len(whole) > MAX_IMAGE:
+        return None
+    try:
+        return base64.b64encode(base64.b64decode(whole, validate=False)).decode()
+    except ValueError:
+        return None
+
+
 def _data(data: Any) -> dict[str, str]:
-    kept = {}
+    kept: dict[str, str] = {}
     for kind in ("text/plain", "text/html", "text/latex", "text/markdown", "image/png", "image/jpeg"):
         content = data.get(kind) if isinstance(data, dict) else None
         if not isinstance(content, str | list):
             continue
-        content = _words(content) if kind.startswith("text/") else content
-        if kind.startswith("image/"):
-            if isinstance(content, list):
-                content = "".join(part for part in content if isinstance(part, str))
-            if len(content) > MAX_IMAGE:
-                continue
-            try:
-                content = base64.b64encode(base64.b64decode(content, validate=False)).decode()
-            except ValueError:
-                continue
-        kept[kind] = content
+        if kind.startswith("text/"):
+            kept[kind] = _words(content)
+        elif (picture := _picture(content)) is not None:
+            kept[kind] = picture
     # Whoever shows an output takes one of its kinds: those that hold markup become cleaned HTML.
     for kind, harmless in (
         ("text/latex", clean.formula),
@@ -286,9 +292,10 @@ def _tasks(exercise: Exercise, marks: Marks, outcomes: Mapping[str, Any]) -> lis
         outcomes: what came of the tests by grade_id; of a test without an outcome only the mark shows.
     """
     tests = {task.grade_id: task.tests for task in exercise.tasks}
-    by_person = {task.grade_id for task in exercise.written}
+    by_person = {written.grade_id for written in exercise.written}
     found = []
-    for name in dict.fromkeys(task.grade_id for task in (*exercise.tasks, *exercise.written)):
+    names = [task.grade_id for task in exercise.tasks] + [written.grade_id for written in exercise.written]
+    for name in dict.fromkeys(names):
         mine = tests.get(name, ())
         shown = [
             Test(test.grade_id, test.points, public(test.source), outcomes[test.grade_id])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from flowlib.course.exercises.exercise import Task
 from flowlib.course.grading import feedback, private, similarity
@@ -155,10 +156,11 @@ def _distribution(run: Run) -> Figure:
     """How many submissions got how many points."""
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     axes = figure.subplots()
-    axes.hist(_totals(run), bins=np.arange(-0.5, _most(run) + 1.5), color="#0072B2", edgecolor="white")
+    edges = np.arange(-0.5, _most(run) + 1.5).tolist()
+    axes.hist(_totals(run), bins=edges, color="#0072B2", edgecolor="white")
     axes.set(xlabel="points from tests", ylabel="submissions")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.get_major_locator().set_params(integer=True)
+        axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     return figure
 
 

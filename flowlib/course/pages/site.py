@@ -128,10 +128,10 @@ def _write_source(root: Path, source: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(notebook), encoding="utf-8")
     for name in sorted(code):
-        page = source / "code" / f"{Path(name).stem}.md"
-        page.parent.mkdir(exist_ok=True)
-        shutil.copy(root / name, page.with_name(Path(name).name + ".txt"))
-        page.write_text(templates.render("code.md", name=name, file=Path(name).name))
+        shown = source / "code" / Path(name).name
+        shown.parent.mkdir(exist_ok=True)
+        shutil.copy(root / name, f"{shown}.txt")
+        shown.with_suffix(".md").write_text(templates.render("code.md", name=name, file=shown.name))
     (source / "index.md").write_text(_index(root, pages, sorted(code)), encoding="utf-8")
 
 

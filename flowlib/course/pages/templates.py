@@ -16,13 +16,13 @@ LONGEST_IN_COLOUR = 50_000  # characters of code; more would take seconds to col
 _COLOURS = HtmlFormatter(style="default")
 
 
-def render(name: str, **values: object) -> str:
-    """A page, or a piece of one, from the template of this name.
+def render(template: str, /, **values: object) -> str:
+    """A page, or a piece of one, from the template of this file name.
 
     Raises:
         jinja2.UndefinedError: the template asks for a value that was not given.
     """
-    return ENVIRONMENT.get_template(name).render(values)
+    return ENVIRONMENT.get_template(template).render(values)
 
 
 def coloured(source: str) -> Markup:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,8 +27,8 @@ __all__ = [
     "PATCHES_LEVELS", "SHARED_TARGET_ENTROPY", "Split", "Standardizer", "ames", "ames_prices",
     "banana", "banana_log_prob", "checkerboard", "dequantize", "diamonds", "digits",
     "energy_1", "energy_2", "energy_3", "energy_4", "house_prices", "log_integral", "natural_patches",
-    "noisy_sine", "noisy_sine_log_prob", "rings", "seeded", "shared_target", "shared_target_log_prob",
-    "spirals", "split_rows", "two_gaussians", "two_gaussians_log_prob", "two_moons",
+    "noisy_sine", "noisy_sine_log_prob", "prepare", "rings", "seeded", "shared_target",
+    "shared_target_log_prob", "spirals", "split_rows", "two_gaussians", "two_gaussians_log_prob", "two_moons",
 ]  # fmt: skip
 
 
@@ -169,6 +169,84 @@ def split_rows(
     order = torch.randperm(n, generator=generator or seeded(seed))
     n_valid, n_test = int(n * valid), int(n * test)
     return order[n_valid + n_test :], order[:n_valid], order[n_valid : n_valid + n_test]
+
+
+def prepare(
+    table: Any,
+    *,
+    log: Sequence[str] = (),
+    steps: Mapping[str, float] | None = None,
+    context: str | None = None,
+    seed: int = 0,
+    valid: float = 0.15,
+    test: float = 0.15,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Split, Split]:
+    """From a table of mixed columns to rows that a flow can be fitted to, and the way back.
+
+    The rows are split at random. Noise of one rounding step is added to rounded columns (see
+    `dequantize`), logarithms are taken, and all is standardised by the training rows. What is exact:
+    `rows.units` is a bijection with its log-determinant, so a density of the rows is one in the
+    units of the table. What is not: it is the density of the noisy values; log P of a rounded row
+    is bounded from below by the mean of log p over the noise, plus the sum of the logarithms of the steps.
+
+    Args:
+        table: columns of equal length by name, such as a pandas DataFrame or a dict of arrays.
+        log: names of the columns, all positive, whose logarithm is to be modelled.
+        steps: by name, the step that a column is rounded to. The others get no noise.
+        context: the name of a column of categories to condition on, one-hot; "nan" is one of its own.
+        valid, test: the shares of the two smaller parts.
+
+    Returns:
+        rows, context: Splits of (n, dim) and (n, categories) in the same order. `columns` names the
+        numbers of the first and the categories of the second; without context that has none, (n, 0).
+
+    Raises:
+        ValueError: an unknown column, one that is not finite numbers (missing values have no place in a
+            density: drop or model them), or is not positive where its logarithm is taken.
+
+    Example:
+        >>> table = {"price": [100, 200, 400, 300], "kind": ["a", "b", "a", "a"]}
+        >>> rows, kinds = prepare(table, log=["price"], context="kind", valid=0.25, test=0.25)
+        >>> rows.train.shape, kinds.train.shape, kinds.columns
+        (torch.Size([2, 1]), torch.Size([2, 2]), ('a', 'b'))
+    """
+    names, steps = [name for name in table if name != context], steps or {}
+    if unknown := [name for name in (*log, *steps) if name not in names]:
+        raise ValueError(f"expected columns among {', '.join(names)}; got {', '.join(unknown)}")
+    if context is not None and context not in table:
+        raise ValueError(f"expected a context among {', '.join(table)}; got {context}")
+    x = torch.stack([_numbers(table[name], name) for name in names]).T
+    step = torch.tensor([steps.get(name, 0.0) for name in names], dtype=x.dtype)
+    generator = seeded(seed)
+    parts = split_rows(len(x), valid=valid, test=test, generator=generator)
+    x = dequantize(x, step, generator=generator)
+    for name in log:
+        if (least := float(x[:, names.index(name)].min())) <= 0:
+            raise ValueError(f"{name}: a logarithm needs values > 0, got {least:.3g} after the noise")
+    units = Standardizer.fit(x[parts[0]], [name in log for name in names])
+    z = units.inverse(x)[0].to(dtype)
+    labels = np.array([] if context is None else table[context], dtype=str)
+    categories, which = np.unique(labels, return_inverse=True)
+    one_hot = torch.eye(len(categories), dtype=dtype)[which] if len(labels) else torch.empty(len(x), 0)
+    first, second, third = parts
+    return (
+        Split(z[first], z[second], z[third], tuple(names), units.to(dtype)),
+        Split(one_hot[first], one_hot[second], one_hot[third], tuple(categories.tolist())),
+    )
+
+
+def _numbers(values: Any, name: str) -> Tensor:
+    """A column in float64: a longitude's 1e-4 would drown in float32."""
+    try:
+        column = torch.from_numpy(np.array(values, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} holds what is no number: leave it out, or make it the context") from None
+    if bad := int((~torch.isfinite(column)).sum()):
+        raise ValueError(
+            f"{name} holds {bad} values that are missing or infinite: drop these rows, or model them"
+        )
+    return column
 
 
 # --------------------------------------------------------------------------- one dimension
@@ -387,8 +465,9 @@ def log_integral(
 
 
 @functools.cache
-def _read_table(name: str) -> np.ndarray:
-    return np.loadtxt(asset("data", name), delimiter=",", skiprows=1)
+def _read_table(name: str, columns: int) -> np.ndarray:
+    """The first columns, which are numbers, of a file of assets/data."""
+    return np.loadtxt(asset("data", name), delimiter=",", skiprows=1, usecols=range(columns))
 
 
 # Column: place in the file, rounding step, whether it is modelled as a logarithm.
@@ -417,15 +496,11 @@ def _table(rows: np.ndarray, layout: dict, columns: Sequence[str], seed: int, dt
     unknown = [name for name in columns if name not in layout]
     if unknown or not columns:
         raise ValueError(f"expected columns among {', '.join(layout)}; got {list(columns)}")
-    places, steps, logs = zip(*(layout[name] for name in columns), strict=True)
-    generator = seeded(seed)
-    x = torch.from_numpy(rows[:, list(places)])  # float64: a longitude's 1e-4 would drown in float32
-    parts = split_rows(len(x), generator=generator)
-    x = dequantize(x, torch.tensor(steps, dtype=x.dtype), generator=generator)
-    units = Standardizer.fit(x[parts[0]], logs)
-    z, _ = units.inverse(x)
-    train, valid, test = (z[part].to(dtype) for part in parts)
-    return Split(train, valid, test, tuple(columns), units.to(dtype))
+    steps = {name: layout[name][1] for name in columns}
+    log = [name for name in columns if layout[name][2]]
+    return prepare(
+        {name: rows[:, layout[name][0]] for name in columns}, log=log, steps=steps, seed=seed, dtype=dtype
+    )[0]
 
 
 def ames_prices(dtype: torch.dtype = torch.float32) -> Tensor:
@@ -433,7 +508,7 @@ def ames_prices(dtype: torch.dtype = torch.float32) -> Tensor:
 
     Source: De Cock, 2011, "Ames, Iowa: Alternative to the Boston Housing Data", J. Stat. Education 19(3).
     """
-    return torch.from_numpy(_read_table("ames.csv")[:, 0]).to(dtype)
+    return torch.from_numpy(_read_table("ames.csv", len(_AMES))[:, 0]).to(dtype)
 
 
 def ames(
@@ -453,7 +528,7 @@ def ames(
 
     Source: De Cock, 2011, as `ames_prices`.
     """
-    return _table(_read_table("ames.csv"), _AMES, columns, seed, dtype)
+    return _table(_read_table("ames.csv", len(_AMES)), _AMES, columns, seed, dtype)
 
 
 def diamonds(
@@ -472,7 +547,7 @@ def diamonds(
 
     Source: the set `diamonds` of Wickham's ggplot2.
     """
-    rows = _read_table("diamonds.csv.gz")
+    rows = _read_table("diamonds.csv.gz", len(_DIAMONDS))
     return _table(rows[(rows[:, 4:] > 0).all(1)], _DIAMONDS, columns, seed, dtype)
 
 

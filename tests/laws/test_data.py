@@ -175,6 +175,67 @@ def test_diamonds():
     assert rows[:, 3].mean() == pytest.approx(3933, abs=60)  # dollars
 
 
+def mixed_table():
+    """A thousand rows: heavy tails, whole numbers, a plain column, and a category."""
+    generator = torch.Generator().manual_seed(0)
+    plain = torch.randn(1000, 3, generator=generator, dtype=torch.float64)
+    kinds = ["a", "b", "c"]
+    return {
+        "heavy": (5 + 2 * plain[:, 0]).exp().numpy(),
+        "whole": (10 * plain[:, 1]).round().numpy().astype(int),
+        "plain": plain[:, 2].tolist(),
+        "kind": [kinds[i % 3] for i in range(1000)],
+    }
+
+
+def test_prepared_rows_lead_back_to_the_table():
+    table = mixed_table()
+    rows, kinds = data.prepare(table, log=["heavy"], steps={"whole": 1}, context="kind", dtype=torch.float64)
+    assert rows.columns == ("heavy", "whole", "plain") and kinds.columns == ("a", "b", "c")
+    assert [len(part) for part in rows[:3]] == [len(part) for part in kinds[:3]] == [700, 150, 150]
+    torch.testing.assert_close(rows.train.std(0), torch.ones(3, dtype=torch.float64))
+    # Every row of the table comes back once, in the units that it had; only what was rounded has noise.
+    z, known = torch.cat(rows[:3]), torch.cat(kinds[:3])
+    heavy, whole, plain = rows.units(z)[0].unbind(1)
+    order = plain.argsort()
+    first = torch.tensor(table["plain"], dtype=torch.float64).argsort()
+    torch.testing.assert_close(heavy[order], torch.from_numpy(table["heavy"])[first])
+    assert torch.equal(whole[order].round().long(), torch.from_numpy(table["whole"])[first])
+    assert not torch.equal(whole, whole.round())
+    assert [kinds.columns[i] for i in known[order].argmax(1)] == [table["kind"][i] for i in first]
+    assert torch.equal(known.sum(1), torch.ones(1000, dtype=torch.float64))
+
+
+def test_prepared_rows_keep_their_density():
+    """A density in the units of the table: log-normal, rounded to nothing, is log-normal again."""
+    table = mixed_table()
+    rows, none = data.prepare({"heavy": table["heavy"]}, log=["heavy"], dtype=torch.float64)
+    assert none.train.shape == (700, 0) and none.columns == ()
+    units = rows.units
+    density = Flow(units, StandardNormal(1)).double()
+    truth = torch.distributions.LogNormal(units.shift, units.scale)
+    x = torch.from_numpy(table["heavy"])[:, None]
+    torch.testing.assert_close(density.log_prob(x), truth.log_prob(x).sum(1))
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        ({}, {"log": ["hevy"]}, "expected columns among heavy, whole, plain; got hevy"),
+        ({}, {"steps": {"kind": 1.0}}, "got kind"),
+        ({}, {"context": "sort"}, "expected a context among .*kind; got sort"),
+        ({}, {"context": None}, "kind holds what is no number"),
+        ({"plain": [math.nan] * 3 + [0.0] * 997}, {}, "plain holds 3 values that are missing"),
+        ({}, {"log": ["plain"]}, "plain: a logarithm needs values > 0, got -"),
+        ({"whole": [0] * 500 + [1] * 500}, {"log": ["whole"], "steps": {"whole": 1.0}}, "after the noise"),
+        ({"plain": [1.0] * 1000}, {}, "finite and vary"),
+    ],
+)
+def test_a_table_that_cannot_be_prepared_is_refused_in_words(change, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        data.prepare(mixed_table() | change, **{"context": "kind"} | arguments)
+
+
 def test_dequantized_values_round_back():
     x = torch.arange(50.0)
     noisy = data.dequantize(100 * x, 100.0)

@@ -230,7 +230,8 @@ def fit_energy(
     Args:
         flow: a Flow; its cheap direction should be the generating one.
         log_density: (batch, *event) -> (batch,), the logarithm of p̃, the unnormalised density.
-        The rest as in `fit`.
+
+    The other arguments are those of `fit`.
 
     Source: Rezende & Mohamed, 2015, "Variational Inference with Normalizing Flows", equation 15.
     """

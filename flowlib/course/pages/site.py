@@ -16,11 +16,12 @@ from pathlib import Path
 
 from flowlib.course.exercises.exercise import text
 from flowlib.course.folders import CourseError, lesson_names
-from flowlib.course.pages import templates
+from flowlib.course.pages import reference, templates
 from flowlib.course.pages.web import MATH, read_notebook, replaced, title_of, words_for_figure
 
 KINDS = {"lesson": "Lesson", "demo": "Demo", "exercises": "Exercises"}
 CHEAT_SHEET = "cheatsheet.html"
+PAPERS = {"recipes": "Recipes", "changelog": "Changes"}  # pages of their own: assets/recipes.md
 STATIC = Path(__file__).parent / "static"  # what the site shows beside its pages
 TAG = re.compile(r"\\tag\{(\d+\.\d+[a-z]?)\}")
 
@@ -28,7 +29,13 @@ CONF = """\
 project = "Normalizing flows"
 author = "The authors of the flow course"
 copyright = "text and figures CC BY 4.0, code MIT"
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "flowlib.course.pages.reference"]
+autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": True}
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+maximum_signature_line_length = 80
+napoleon_use_ivar = True
+napoleon_use_rtype = False
 myst_enable_extensions = ["dollarmath", "amsmath", "html_image"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"
@@ -121,9 +128,12 @@ def _write_source(root: Path, source: Path) -> None:
         for tag in TAG.findall(text(cell))
     }
     code: set[str] = set()
+    known = reference.addresses(root)
     for page, path in pages.items():
         notebook = read_notebook(path)
         _prepare(notebook["cells"], page, root, path, equations, code)
+        if page.endswith("/lesson"):
+            notebook["cells"] = reference.link_first_uses(notebook["cells"], known)
         target = source / f"{page}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(notebook), encoding="utf-8")
@@ -132,7 +142,12 @@ def _write_source(root: Path, source: Path) -> None:
         shown.parent.mkdir(exist_ok=True)
         shutil.copy(root / name, f"{shown}.txt")
         shown.with_suffix(".md").write_text(templates.render("code.md", name=name, file=shown.name))
-    (source / "index.md").write_text(_index(root, pages, sorted(code)), encoding="utf-8")
+    papers = [name for name in PAPERS if (root / "assets" / f"{name}.md").is_file()]
+    for name in papers:
+        shutil.copy(root / "assets" / f"{name}.md", source)
+    documented = reference.write(root, source, {Path(name).stem for name in code})
+    index = _index(root, pages, sorted(code), papers, documented)
+    (source / "index.md").write_text(index, encoding="utf-8")
 
 
 def _prepare(cells: list[dict], page: str, root: Path, path: Path, equations: dict, code: set[str]) -> None:
@@ -201,7 +216,9 @@ def _name(tag: str) -> str:
     return "eq-" + tag.replace(".", "-")
 
 
-def _index(root: Path, pages: dict[str, Path], code: list[str]) -> str:
+def _index(
+    root: Path, pages: dict[str, Path], code: list[str], papers: list[str], documented: list[str]
+) -> str:
     """The first page: a row for each lesson, and the order of all pages."""
     lessons: dict[str, dict[str, str]] = {}  # lesson -> kind of page -> its address
     for page in pages:
@@ -219,4 +236,6 @@ def _index(root: Path, pages: dict[str, Path], code: list[str]) -> str:
         titles=titles,
         kinds=KINDS,
         code=[Path(name).stem for name in code],
+        papers={name: PAPERS[name] for name in papers},
+        reference=documented,
     )

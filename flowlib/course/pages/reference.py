@@ -1,0 +1,155 @@
+"""The reference of flowlib: a page a module, made from its docstrings, and links to it from the lessons.
+
+Docstrings are plain words with code in backticks. Sphinx reads them as reStructuredText, to which a
+star, a bar and a backtick mean something else: `setup` makes this module the extension that translates.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flowlib.course.exercises.exercise import text
+from flowlib.course.pages import templates
+
+EXAMPLE = re.compile(r"^ *>>>.*?(?=^ *$|\Z)", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"`([^`]+)`")
+
+
+def modules(root: Path) -> dict[str, ast.Module]:
+    """The modules of flowlib that have public names, parsed, by name."""
+    found = {
+        path.stem: ast.parse(path.read_text("utf-8")) for path in sorted((root / "flowlib").glob("*.py"))
+    }
+    return {name: tree for name, tree in found.items() if name != "__init__" and public(tree)}
+
+
+def public(tree: ast.Module) -> list[str]:
+    """The names in `__all__`."""
+    return next(
+        (ast.literal_eval(node.value) for node in tree.body if _assigned(node) == {"__all__"}),
+        [],
+    )
+
+
+def addresses(root: Path) -> dict[str, str]:
+    """Where each public name of flowlib is defined: Coupling -> flowlib.coupling.Coupling."""
+    return {
+        name: f"flowlib.{module}.{name}"
+        for module, tree in modules(root).items()
+        for node in tree.body
+        for name in ({node.name} if isinstance(node, ast.ClassDef | ast.FunctionDef) else _assigned(node))
+        if name in public(tree)
+    }
+
+
+def _assigned(node: ast.stmt) -> set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+def write(root: Path, source: Path, shown: set[str]) -> list[str]:
+    """Write source/reference, a page a module, and name them; `shown` are those whose code has a page."""
+    trees, known = modules(root), addresses(root)
+    if not trees:
+        return []
+    folder = source / "reference"
+    folder.mkdir()
+    for name, tree in trees.items():
+        # A name that a module only passes on is documented once, at home.
+        foreign = {word: known[word] for word in public(tree) if known[word] != f"flowlib.{name}.{word}"}
+        page = templates.render("module.md", name=name, foreign=foreign, code=name in shown)
+        (folder / f"{name}.md").write_text(page, encoding="utf-8")
+    words = {name: (ast.get_docstring(tree) or "").splitlines()[0] for name, tree in trees.items()}
+    (folder / "index.md").write_text(templates.render("reference.md", words=words), encoding="utf-8")
+    return list(trees)
+
+
+# ---------------------------------------------------------------------------- links from a lesson
+
+
+def link_first_uses(cells: list[dict], known: dict[str, str]) -> list[dict]:
+    """The cells of a lesson, and after each that first uses a name of flowlib a link to its page."""
+    imported: dict[str, str] = {}
+    linked: set[str] = set()
+    result = []
+    for cell in cells:
+        result.append(cell)
+        if cell["cell_type"] != "code":
+            continue
+        try:
+            tree = ast.parse(text(cell))
+        except SyntaxError:  # a magic of IPython
+            continue
+        new = [name for name in _uses(tree, imported) if name in known and name not in linked]
+        if new:
+            linked |= set(new)
+            source = templates.render("links.md", names={name: known[name] for name in sorted(new)})
+            name = f"reference-{len(result)}"
+            result.append({"cell_type": "markdown", "id": name, "metadata": {}, "source": source})
+    return result
+
+
+def _uses(tree: ast.Module, imported: dict[str, str]) -> Iterator[str]:
+    """The names of flowlib that a cell uses; `imported` says how they are called, and learns of more."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "flowlib":
+            imported |= {alias.asname or alias.name: alias.name for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in imported:
+            yield imported[node.id]
+        elif (
+            isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in imported
+        ):
+            yield node.attr  # as in data.two_moons
+
+
+# ---------------------------------------------------------------------------- Sphinx
+
+
+def as_rst(docstring: str, known: dict[str, str]) -> str:
+    """A docstring in reStructuredText: words mean themselves, code is code, and public names are links."""
+
+    def words(part: str) -> str:
+        return re.sub(r"[\\*|]|_(?!\w)", r"\\\g<0>", part)
+
+    def code(part: str) -> str:
+        return f":py:obj:`{part} <{known[part]}>`" if part in known else f"``{part}``"
+
+    def prose(part: str) -> str:
+        pieces = CODE.split(part)
+        return "".join(code(piece) if odd % 2 else words(piece) for odd, piece in enumerate(pieces))
+
+    result, at = [], 0
+    for example in EXAMPLE.finditer(docstring):
+        result += [prose(docstring[at : example.start()]), example.group(0)]
+        at = example.end()
+    return "".join([*result, prose(docstring[at:])])
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Called by Sphinx: how docstrings are read, and which members of a class are shown."""
+    from torch import nn
+
+    known = addresses(Path(app.srcdir).parents[1])
+    of_torch = {inspect.getdoc(getattr(nn.Module, name)) for name in dir(nn.Module)}
+
+    def translate(app: Any, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+        docstring = "\n".join(lines).strip("\n")
+        # What torch says of every module's forward tells nothing of this one.
+        lines[:] = [] if docstring in of_torch else as_rst(docstring, known).split("\n")
+
+    def skip(app: Any, what: str, name: str, thing: object, skipped: bool, options: object) -> bool | None:
+        if what != "class" or skipped:
+            return None
+        method = callable(thing) or isinstance(thing, property)
+        torchs = hasattr(nn.Module, name) and name != "forward" and not getattr(thing, "__doc__", None)
+        return True if torchs or not method else None
+
+    app.connect("autodoc-process-docstring", translate, priority=100)  # before napoleon, which is at 500
+    app.connect("autodoc-skip-member", skip)
+    return {"parallel_read_safe": True}

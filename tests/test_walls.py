@@ -147,3 +147,23 @@ def test_the_course_uses_public_names_only(module):
     for node in ast.walk(modules()[module]):
         if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
             assert ast.unparse(node.value) not in called, f"{module} uses {ast.unparse(node)}"
+
+
+def test_only_exercises_reads_the_marks_of_cells():
+    """nbgrader's metadata have one reader: `exercise.Cell`, `read_cells` and `grade_id_of`."""
+    readers = {module for module, tree in modules().items() if "nbgrader" in keys(tree)}
+    assert readers == {f"{COURSE}.exercises.exercise"}
+
+
+def keys(tree: ast.Module) -> Iterator[object]:
+    """The constants by which a module looks into dictionaries: d[key], d.get(key), key in d, {key: ...}."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript):
+            looked = [node.slice]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            looked = node.args[:1] if node.func.attr in ("get", "pop", "setdefault") else []
+        elif isinstance(node, ast.Compare):
+            looked = [node.left]
+        else:
+            looked = node.keys if isinstance(node, ast.Dict) else []
+        yield from (key.value for key in looked if isinstance(key, ast.Constant))

@@ -26,6 +26,7 @@ RESULTS = HOUSE / ".build" / "test"
 PARALLEL = ["-n", "2", "--dist", "loadfile"]
 ALONE = "--ignore=tests/grading/test_speed.py"  # it measures, so nothing may run beside it
 FAST_LAWS = ("bijection", "contract", "scalar", "splines", "linear", "planar", "nets", "coupling", "moved")
+HOUSE_TESTS = ["tests/test_house.py", "tests/test_walls.py"]
 UNTIMED = "--ignore=tests/notebooks/test_time.py"  # it reads the times of the stage "lessons"
 
 
@@ -76,7 +77,7 @@ def everything() -> list[Stage]:
     return [
         *form(["."]),
         tool("types", "mypy"),
-        pytest("house", ["tests/test_house.py", "tests/test_walls.py", "tests/test_cli.py"], *PARALLEL),
+        pytest("house", [*HOUSE_TESTS, "tests/test_extras.py", "tests/test_cli.py"], *PARALLEL),
         pytest("laws", ["tests/laws"], "-n", "2"),
         pytest("gpu", ["tests/gpu"], "-n", "2", "--dist", "loadgroup"),
         pytest("exercises", ["tests/notebooks"], UNTIMED, "-n", "2"),
@@ -111,7 +112,7 @@ def fast() -> list[Stage]:
     return [
         *form(["."]),
         tool("types", "mypy"),
-        pytest("house", ["tests/test_house.py", "tests/test_walls.py"], "-n", "2"),
+        pytest("house", HOUSE_TESTS, "-n", "2"),
         pytest("laws", laws, "-n", "2"),
         tool("release", "flowlib.course.cli", "release", "--check"),
     ]

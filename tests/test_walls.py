@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import graphlib
 from collections.abc import Iterator
-from functools import cache
 
 import pytest
 
 from tests.conftest import HOUSE
+from tests.imports import graph, imports, modules
 
 # A file of flowlib imports only from files before it.
 ROOMS = [
@@ -20,8 +20,8 @@ ROOMS = [
 ]  # fmt: skip
 # A floor of the course imports only from itself and from floors below it.
 FLOORS = [
-    "folders", "house", "lab", "box", "exercises", "pages", "grading", "edition", "doctor", "sample_class",
-    "cli",
+    "folders", "house", "extras", "lab", "box", "exercises", "pages", "grading", "edition", "doctor",
+    "sample_class", "cli",
 ]  # fmt: skip
 GRADING = [
     "marks", "names", "private", "scratch", "clean", "written", "preflight", "layouts", "archives", "intake",
@@ -29,40 +29,6 @@ GRADING = [
     "worker", "gradebook", "erase", "run", "report", "commands",
 ]  # fmt: skip
 COURSE = "flowlib.course"
-
-
-@cache
-def modules() -> dict[str, ast.Module]:
-    """Every module of flowlib by its dotted name, parsed."""
-    found = {}
-    for path in sorted((HOUSE / "flowlib").rglob("*.py")):
-        parts = path.relative_to(HOUSE).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found[name] = ast.parse(path.read_text(encoding="utf-8"))
-    return found
-
-
-def imports(module: str) -> Iterator[tuple[str, str, str]]:
-    """What a module imports of flowlib, inside functions too: (module, name in it or "", called)."""
-    known = modules()
-    for node in ast.walk(known[module]):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.split(".")[0] == "flowlib":
-                    yield alias.name, "", alias.asname or alias.name
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{module} imports by a relative path"
-            for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                if whole in known:
-                    yield whole, "", alias.asname or alias.name
-                elif node.module in known:
-                    yield node.module, alias.name, alias.asname or alias.name
-
-
-@cache
-def graph() -> dict[str, set[str]]:
-    return {module: {used for used, _, _ in imports(module)} for module in modules()}
 
 
 def of_course() -> list[str]:

@@ -30,6 +30,20 @@ HOUSE_TESTS = ["tests/test_house.py", "tests/test_walls.py"]
 UNTIMED = "--ignore=tests/notebooks/test_time.py"  # it reads the times of the stage "lessons"
 
 
+# How long each stage takes on two idle cores, in seconds, as measured.
+SECONDS = {
+    "house": 100,
+    "laws": 214,
+    "gpu": 105,
+    "exercises": 398,
+    "lessons": 127,
+    "budgets": 6,
+    "grading": 580,
+    "pace": 98,
+    "browser": 215,
+}
+
+
 @dataclass
 class Stage:
     name: str
@@ -134,6 +148,14 @@ def run(stage: Stage) -> bool:
     return code in (0, 5)  # pytest ends with 5 when a selection is empty
 
 
+def forecast(usual: dict[str, int]) -> str:
+    """How long these stages take, to be said before the first."""
+    if not usual:
+        return ""
+    lines = [f"{name:12} {seconds:6} s" for name, seconds in {**usual, "all": sum(usual.values())}.items()]
+    return "\n".join(["What this takes on two idle cores:", *lines, ""])
+
+
 def skipped(stages: list[Stage]) -> Counter[tuple[str, str]]:
     """Which stage skipped for which reason, and how often."""
     reasons: Counter[tuple[str, str]] = Counter()
@@ -161,6 +183,9 @@ def main() -> int:
         stages = [stage for stage in stages if stage.name == wanted.only]
         if not stages:
             parser.error(f"there is no stage {wanted.only!r}")
+    whole = not (wanted.lesson or wanted.fast or wanted.soak)  # a part of a stage is not what was measured
+    usual = {stage.name: SECONDS[stage.name] for stage in stages if whole and stage.name in SECONDS}
+    print(forecast(usual), end="", flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
     start, account = time.monotonic(), []
     for number, stage in enumerate(stages, start=1):
@@ -177,7 +202,8 @@ def main() -> int:
     for (stage, reason), count in sorted(skipped(stages).items()):
         print(f"skipped in {stage}, {count}x: {reason}")
     for name, state, seconds in account:
-        print(f"{name:12} {state:14} {seconds:6.0f} s")
+        beside = f"  (usually {usual[name]} s)" if name in usual else ""
+        print(f"{name:12} {state:14} {seconds:6.0f} s{beside}")
     print(f"{'all':12} {'':14} {time.monotonic() - start:6.0f} s")
     failed = [name for name, state, _ in account if state == "FAILED"]
     if failed:

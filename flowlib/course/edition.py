@@ -134,8 +134,8 @@ def _published(root: Path) -> Iterator[tuple[str, bytes]]:
     if done and done.returncode == 0:
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
             for member in archive:
-                if member.isfile():
-                    yield member.name, archive.extractfile(member).read()
+                if member.isfile() and (file := archive.extractfile(member)):
+                    yield member.name, file.read()
         return
     for folder in ("lessons", "flowlib"):
         for path in sorted((root / folder).rglob("*")):

@@ -38,6 +38,7 @@ class NamedStubs(ClearSolutions):
     """
 
     mark = "raise NotImplementedError('stub')"
+    code_stub: dict[str, str]  # nbgrader's own: language -> stub
 
     def preprocess_cell(self, cell, resources, cell_index):
         names = exercise.defined_names(cell.source)
@@ -217,7 +218,7 @@ def _secret_lines(content: str) -> list[str]:
     """
     secret: set[str] = set()
     for markers in (exercise.SOLUTION, exercise.HIDDEN, exercise.MARK_SCHEME):
-        bare = tuple(marker.strip("#= ") for marker in markers)
+        bare = markers[0].strip("#= "), markers[1].strip("#= ")
         kept = {line.strip() for line in exercise.without_region(content, bare).split("\n")}
         secret |= {line.strip() for line in content.split("\n")} - kept
     return sorted(

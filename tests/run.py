@@ -91,7 +91,11 @@ def everything() -> list[Stage]:
     return [
         *form(["."]),
         tool("types", "mypy"),
-        pytest("house", [*HOUSE_TESTS, "tests/test_extras.py", "tests/test_cli.py"], *PARALLEL),
+        pytest(
+            "house",
+            [*HOUSE_TESTS, "tests/test_extras.py", "tests/test_pages.py", "tests/test_cli.py"],
+            *PARALLEL,
+        ),
         pytest("laws", ["tests/laws"], "-n", "2"),
         pytest("gpu", ["tests/gpu"], "-n", "2", "--dist", "loadgroup"),
         pytest("exercises", ["tests/notebooks"], UNTIMED, "-n", "2"),

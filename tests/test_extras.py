@@ -179,9 +179,9 @@ def test_what_is_declared_is_used(extra, package):
 
 def test_students_download_no_workbench():
     """No browser, no checker, no cluster comes along with [course]."""
-    workbench = {normalised(name) for extra in ("cluster", "site", "bench") for name in DECLARED[extra]}
+    workbench = {normalised(name) for extra in ("cluster", "bench") for name in DECLARED[extra]}
     workbench |= {"playwright", "hypothesis", "mypy", "ruff", "pytest-xdist", "copydetect", "nh3", "nbdime"}
-    assert not brought_along("", "course") & (workbench - {"nbconvert"})
+    assert not brought_along("", "course") & (workbench | {"furo", "myst-nb", "sphinx"})
 
 
 # ---------------------------------------------------------------------------- where an extra is missing

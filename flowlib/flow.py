@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 
 from flowlib import moved
 from flowlib.base import Base, StandardNormal
-from flowlib.bijection import Bijection, Stop, check_context, check_event
+from flowlib.bijection import Bijection, Stop, check_context, check_event, no_log_det
 
 __all__ = ["Flow"]
 
@@ -130,7 +130,7 @@ class Flow(nn.Module):
         """
         check_event(values, self.event_shape, self)
         check_context(context, self.context, len(values), self)
-        stops = [Stop("x" if inverse else "z", values, values.new_zeros(len(values)))]
+        stops = [Stop("x" if inverse else "z", values, no_log_det(values))]
         layers = list(self.bijection.steps())
         for name, layer in reversed(layers) if inverse else layers:
             before = stops[-1]

@@ -126,17 +126,8 @@ def fit(
             longer the one that was recorded.
         ValueError: arguments that contradict each other, or no rows.
     """
-    if len(x) == 0:
-        raise ValueError(f"expected at least one row to fit, got x of shape {tuple(x.shape)}")
-    if valid is not None and len(valid) == 0:
-        raise ValueError("valid holds no rows: pass None, or at least one")
+    _check_rows(x, valid, context, valid_context)
     _check_batch_size(batch_size)
-    for rows, extra, name in ((x, context, "context"), (valid, valid_context, "valid_context")):
-        if extra is not None and (rows is None or len(extra) != len(rows)):
-            wanted = "no validation data" if rows is None else f"{len(rows)} rows of data"
-            raise ValueError(f"{name} has {len(extra)} rows, for {wanted}")
-    if valid is not None and context is not None and valid_context is None:
-        raise ValueError("the flow is fitted with context: its validation needs valid_context= as well")
     if patience is not None and valid is None:
         raise ValueError("patience= watches the validation loss: pass validation data as well")
     batch_size = min(batch_size, len(x))
@@ -249,6 +240,22 @@ def _validation(
         return workers.sum(torch.tensor(total, device=device)).item() / len(x)
 
     return validate
+
+
+def _check_rows(
+    x: Tensor, valid: Tensor | None, context: Tensor | None, valid_context: Tensor | None
+) -> None:
+    """Raise unless there are rows, and a row of context for each."""
+    if len(x) == 0:
+        raise ValueError(f"expected at least one row to fit, got x of shape {tuple(x.shape)}")
+    if valid is not None and len(valid) == 0:
+        raise ValueError("valid holds no rows: pass None, or at least one")
+    for rows, extra, name in ((x, context, "context"), (valid, valid_context, "valid_context")):
+        if extra is not None and (rows is None or len(extra) != len(rows)):
+            wanted = "no validation data" if rows is None else f"{len(rows)} rows of data"
+            raise ValueError(f"{name} has {len(extra)} rows, for {wanted}")
+    if valid is not None and context is not None and valid_context is None:
+        raise ValueError("the flow is fitted with context: its validation needs valid_context= as well")
 
 
 def _check_batch_size(batch_size: int) -> None:

@@ -72,4 +72,4 @@ def test_no_layer_and_no_model_is_left_out():
         for value in vars(importlib.import_module(f"flowlib.{room.name}")).values()
         if inspect.isclass(value) and issubclass(value, Bijection | Flow) and value is not Bijection
     }
-    assert not {kind.__name__ for kind in public - tried}
+    assert not {kind.__name__ for kind in public - tried if not kind.__name__.startswith("_")}

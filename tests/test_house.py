@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from flowlib.course.doctor import normalised, pinned_versions
+from tests import run
 from tests.conftest import HOUSE
 
 FOLDERS = {"lessons", "solutions", "flowlib", "tests", "assets"}
@@ -164,3 +165,9 @@ def test_links_in_readme_lead_somewhere():
     for address in addresses:
         if not address.startswith(("http", "mailto:")):
             assert (HOUSE / address).exists(), address
+
+
+def test_the_bench_knows_how_long_each_of_its_stages_takes():
+    tested = {stage.name for stage in run.everything() if "pytest" in stage.command}
+    assert set(run.SECONDS) == tested
+    assert run.forecast({"laws": 214, "pace": 98}).split()[-2:] == ["312", "s"]

@@ -217,7 +217,7 @@ class Schedule:
     r"""Which units of a masked net each step finishes, and how steps form blocks: known beforehand.
 
     Inputs and outputs of each layer are sorted by the step that finishes them. So a masked weight is
-    zero above its diagonal, here one of a net in three blocks:
+    zero above its diagonal, here one of a net in three blocks::
 
                       known after:  block 1   block 2   block 3
                                   +---------+---------+---------+

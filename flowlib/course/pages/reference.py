@@ -16,7 +16,8 @@ from typing import Any
 from flowlib.course.exercises.exercise import text
 from flowlib.course.pages import templates
 
-EXAMPLE = re.compile(r"^ *>>>.*?(?=^ *$|\Z)", re.DOTALL | re.MULTILINE)
+# What is shown as it stands: examples, and what is indented below a double colon.
+SHOWN = re.compile(r"^ *>>>(?:.*\n?)(?:.*\S.*\n?)*|(?<=::\n\n)(?:[ ].*\n?|\n)+", re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
 
 
@@ -47,9 +48,18 @@ def addresses(root: Path) -> dict[str, str]:
     }
 
 
+def most_used(root: Path) -> dict[str, str]:
+    """The addresses of what can be had from flowlib itself: its layers, models and the like."""
+    known, package = addresses(root), root / "flowlib" / "__init__.py"
+    return {name: known[name] for name in public(ast.parse(package.read_text("utf-8")))} if known else {}
+
+
 def _assigned(node: ast.stmt) -> set[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    return {target.id for target in targets if isinstance(target, ast.Name)}
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return set()
+    return {
+        part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+    }
 
 
 def write(root: Path, source: Path, shown: set[str]) -> list[str]:
@@ -125,9 +135,9 @@ def as_rst(docstring: str, known: dict[str, str]) -> str:
         return "".join(code(piece) if odd % 2 else words(piece) for odd, piece in enumerate(pieces))
 
     result, at = [], 0
-    for example in EXAMPLE.finditer(docstring):
-        result += [prose(docstring[at : example.start()]), example.group(0)]
-        at = example.end()
+    for shown in SHOWN.finditer(docstring):
+        result += [prose(docstring[at : shown.start()]), shown.group(0)]
+        at = shown.end()
     return "".join([*result, prose(docstring[at:])])
 
 

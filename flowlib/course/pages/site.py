@@ -33,7 +33,6 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "flowlib.c
 autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-maximum_signature_line_length = 80
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 myst_enable_extensions = ["dollarmath", "amsmath", "html_image"]
@@ -128,7 +127,7 @@ def _write_source(root: Path, source: Path) -> None:
         for tag in TAG.findall(text(cell))
     }
     code: set[str] = set()
-    known = reference.addresses(root)
+    known = reference.most_used(root)
     for page, path in pages.items():
         notebook = read_notebook(path)
         _prepare(notebook["cells"], page, root, path, equations, code)

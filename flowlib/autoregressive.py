@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from flowlib import fused
 from flowlib.bijection import Bijection, sum_event
+from flowlib.linear import full_precision
 from flowlib.nets import Activation, MaskedMLP, Widths
-from flowlib.recording import Recordings, replayable
+from flowlib.recording import Recordings, plain, replayable
 from flowlib.scalar import Transformer
 
 __all__ = ["MaskedAutoregressive"]
@@ -34,17 +35,18 @@ class MaskedAutoregressive(Bijection):
 
     Args:
         dim: number of variables D.
-        hidden: widths of the masked net's hidden layers.
+        hidden: widths of the masked net's hidden layers, each at least D - 1 (see `MaskedMLP`).
         transformer: the scalar function, such as `AffineTransformer()` or `SplineTransformer()`.
         order: order[i] is the variable at place i; (0, ..., D-1) if None.
         context: number of context features.
-        activation: of the net; it must act elementwise.
+        activation: of the net; it must act on each number alone, which is tried when the layer is built.
         zero_start: whether the layer starts as the identity.
 
     Shapes: (batch, D) in and out, context (batch, context), log-determinants (batch,).
 
     Raises:
-        ValueError: an input or context of the wrong shape, an order that is no permutation.
+        ValueError: an input or context of the wrong shape, an order that is no permutation, an activation
+            that mixes numbers.
 
     Source: Papamakarios et al., 2017, "Masked Autoregressive Flow for Density Estimation",
     equations 3-5; Kingma et al., 2016 (IAF).
@@ -88,7 +90,8 @@ class MaskedAutoregressive(Bijection):
 
     def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check(x, context)
-        z, log_derivative = self.transformer.inverse(x, self.net(x, context))
+        # Under autocast the net answers in bfloat16; the transformer keeps the precision of the values.
+        z, log_derivative = self.transformer.inverse(x, self.net(x, context).to(x.dtype))
         return z, sum_event(log_derivative)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -112,11 +115,13 @@ class MaskedAutoregressive(Bijection):
         weights[-1] = weights[-1].index_select(0, self.rows)
         biases[-1] = biases[-1].index_select(0, self.rows)
         if context is not None:
-            biases[0] = biases[0] + from_context @ context.t()
-        # Small operations are a sixth faster if nothing is kept for a gradient.
-        with torch.inference_mode(not torch.is_grad_enabled()):
+            with full_precision(context):
+                biases[0] = biases[0] + from_context @ context.t()
+        # Small operations are a sixth faster if nothing is kept for a gradient of either mode. Under autocast
+        # each of the steps would round what the next one builds on.
+        with torch.inference_mode(not torch.is_grad_enabled() and plain()), full_precision(z):
             x, log_derivative = self._solve(z.t().index_select(0, self.order), weights, biases)
-        return x.index_select(0, self.back).t(), log_derivative.sum(0)
+        return x.index_select(0, self.back).t(), sum_event(log_derivative.t())
 
     def _solve(self, z: Tensor, weights: list[Tensor], biases: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Forward substitution in blocks, as for a triangular system of equations.

@@ -74,6 +74,14 @@ class Bijection(nn.Module):
         """Normalise: z = f^-1(x) and log|det dz/dx|."""
         raise NotImplementedError(f"{type(self).__name__} has no inverse yet: z, log_det = f^-1(x)")
 
+    def to_x(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """x = f(z) alone, which sampling needs; layers that save work so write it out."""
+        return self(z, context)[0]
+
+    def to_z(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """z = f^-1(x) alone."""
+        return self.inverse(x, context)[0]
+
     def check(self, values: Tensor, context: Tensor | None = None) -> None:
         """Raise unless `values` is (batch, *event_shape) and `context` is what this layer takes."""
         if self.event_shape is not None:
@@ -143,6 +151,18 @@ class Chain(Bijection):
             terms.append(term)
         return x, reduce(operator.add, terms)
 
+    def to_x(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        check_context(context, self.context, len(z), self)
+        for layer in self:
+            z = layer.to_x(z, context if layer.context else None)
+        return z
+
+    def to_z(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        check_context(context, self.context, len(x), self)
+        for layer in reversed(list(self)):
+            x = layer.to_z(x, context if layer.context else None)
+        return x
+
     def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         for layer in self:
             shape = layer.shape_of_x(shape)
@@ -193,6 +213,12 @@ class Inverse(Bijection):
 
     def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.bijection(x, context)
+
+    def to_x(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.bijection.to_z(z, context)
+
+    def to_z(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.bijection.to_x(x, context)
 
     def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.bijection.shape_of_z(shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral
 
 import torch
@@ -59,7 +60,7 @@ class Flow(nn.Module):
             context: (batch, context), for conditional flows only.
 
         Returns:
-            (batch,). Minus infinity where x has no counterpart in the base's support.
+            (batch,). Minus infinity where x is infinite or has no counterpart in the base's support.
 
         Raises:
             ValueError: a wrong shape, a missing context or one that the flow does not take, or x outside
@@ -67,8 +68,9 @@ class Flow(nn.Module):
         """
         check_event(x, self.event_shape, self)
         check_context(context, self.context, len(x), self)
+        x, infinite = _finite_rows(x)
         z, log_det = self.bijection.inverse(x, context)
-        return self.base.log_prob(z) + log_det
+        return (self.base.log_prob(z) + log_det).masked_fill(infinite, -math.inf)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The same as `log_prob`, so that wrappers such as DistributedDataParallel work."""
@@ -97,7 +99,7 @@ class Flow(nn.Module):
         context = _rows(context, n)
         check_context(context, self.context, n, self)
         z = self._sample_base(n, temperature, generator)
-        return self.bijection(z, context)[0]
+        return self.bijection.to_x(z, context)
 
     def sample_with_log_prob(
         self,
@@ -164,6 +166,20 @@ def _whole(n: int) -> int:
     if not isinstance(n, Integral) or isinstance(n, bool) or n < 0:
         raise ValueError(f"the number of samples must be a whole number >= 0, got {n!r}")
     return int(n)
+
+
+def _finite_rows(x: Tensor) -> tuple[Tensor, Tensor]:
+    """x with its infinite rows overwritten, and which they are, (batch,): without looking at values.
+
+    What stands in for them must lie in the bijection's domain and give finite gradients: the first row
+    that is finite, or 0.5 if none is.
+    """
+    infinite = x.isinf().view(len(x), math.prod(x.shape[1:])).any(1)
+    if len(x) == 0:
+        return x, infinite
+    first = x.detach().index_select(0, infinite.int().argmin(0, keepdim=True))
+    stand_in = first.nan_to_num(0.5, 0.5, 0.5)
+    return torch.where(infinite.view(-1, *[1] * (x.dim() - 1)), stand_in, x), infinite
 
 
 def _rows(context: Tensor | None, n: int) -> Tensor | None:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, check_event, no_log_det, sum_terms
+from flowlib.bijection import Bijection, check_event, no_log_det, sum_terms, wide
 
 __all__ = ["ActNorm", "Linear", "Permutation", "full_precision"]
 
@@ -123,11 +123,12 @@ class Linear(Bijection):
         return z, -sum_terms(self.log_diagonal).expand(len(x))
 
     def solve(self, columns: Tensor) -> Tensor:
-        """W^-1 times each column of a (D, n) matrix."""
-        columns = columns.index_select(0, self.back)
+        """W^-1 times each column of a (D, n) matrix, in float32 at least: torch solves in none below."""
+        given = columns.dtype
+        lower, upper, columns = map(wide, (self.lower, self._upper(), columns.index_select(0, self.back)))
         # `unitriangular` reads nothing of a matrix but what lies below its diagonal: of L, that is `lower`.
-        columns = torch.linalg.solve_triangular(self.lower, columns, upper=False, unitriangular=True)
-        return torch.linalg.solve_triangular(self._upper(), columns, upper=True)
+        columns = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
+        return torch.linalg.solve_triangular(upper, columns, upper=True).to(given)
 
     def identity(self) -> Tensor:
         return torch.eye(self.dim, dtype=self.lower.dtype, device=self.lower.device)

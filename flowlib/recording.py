@@ -30,7 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 __all__ = [
     "Recorded", "Recordings", "Repeater", "Watch", "aside", "beneath", "look_at", "plain", "put_off",
-    "put_off_checks", "replayable",
+    "put_off_checks", "replayable", "transformed",
 ]  # fmt: skip
 
 
@@ -301,14 +301,16 @@ class Recordings:
         return sum(isinstance(kept, Recorded) for kept in self._kept.values())
 
 
+def transformed() -> bool:
+    """Whether a transform of `torch.func` is at work: vmap, grad, jacrev, jvp."""
+    return not torch.compiler.is_compiling() and torch._C._functorch.peek_interpreter_stack() is not None
+
+
 def plain() -> bool:
-    """Whether operations just compute: nobody compiles them, maps them over a batch (`torch.func`) or
-    carries forward-mode derivatives through them."""
-    return (
-        not torch.compiler.is_compiling()
-        and torch._C._functorch.peek_interpreter_stack() is None
-        and torch.autograd.forward_ad._current_level < 0
-    )
+    """Whether operations just compute: nobody compiles or transforms them, or carries forward-mode
+    derivatives through them."""
+    compiling = torch.compiler.is_compiling()
+    return not compiling and not transformed() and torch.autograd.forward_ad._current_level < 0
 
 
 def replayable(tensor: Tensor) -> bool:

@@ -1,11 +1,26 @@
-"""Every model, small enough that all its derivatives can be taken."""
+"""Every model, in every precision, run and differentiated in every way: what is right, and what is refused.
+
+    python -m tests.derivatives             print the table as Markdown (some minutes)
+    python -m tests.derivatives MAF vmap    the rows of one model, the columns of one way
+
+Three results of a model are looked at as functions of a point x and of one number s, by which all its
+parameters move along a fixed direction: log_prob(x), sample_with_log_prob of fixed noise, and the round
+trip x -> z -> x with both log-determinants. Their values and derivatives are compared with those of the
+float64 model, the derivatives found from values alone, by central differences.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import argparse
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from itertools import product
+from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from flowlib import CNF, IAF, MAF, NSF, Chain, Flow, Glow, Inverse, PlanarFlow, RadialFlow, RealNVP
 from flowlib import StandardNormal as Normal
@@ -18,31 +33,162 @@ MODELS: dict[str, Callable[[], Flow]] = {
     "RealNVP": lambda: RealNVP(2, 2, 8, activation=nn.Tanh),
     "NSF": lambda: NSF(2, 2, 8, bins=3, activation=nn.Tanh),
     "MAF": lambda: MAF(2, 2, 8, activation=nn.Tanh),
-    "MAF spline": lambda: MAF(2, 2, 8, transformer="spline", activation=nn.Tanh),
+    "MAF, splines": lambda: MAF(2, 2, 8, transformer="spline", activation=nn.Tanh),
     "IAF": lambda: IAF(2, 2, 8, activation=nn.Tanh),
-    "CNF": lambda: CNF(2, 8, steps=4),
     "Glow": lambda: Glow((1, 2, 2), 1, 1, 8),
+    "CNF, rk4": lambda: CNF(2, 8, steps=8),
+    "CNF, dopri5": lambda: CNF(2, 8, method="dopri5", rtol=1e-6, atol=1e-6),
+    "CNF, adjoint": lambda: CNF(2, 8, steps=8, adjoint=True),
     "PlanarFlow": lambda: PlanarFlow(2, 2),
-    "PlanarFlow density": lambda: PlanarFlow(2, 2, "density"),
+    "PlanarFlow, density": lambda: PlanarFlow(2, 2, "density"),
     "RadialFlow": lambda: RadialFlow(2, 2),
     "Sylvester": lambda: Flow(Sylvester(2), Normal(2)),
     "MixtureCDF": lambda: Flow(Chain(Inverse(Sigmoid()), MixtureCDF(3, (2,)), Inverse(Sigmoid())), Normal(2)),
     "Linear": lambda: Flow(Linear(2), Normal(2)),
 }
+PRECISIONS = {"float32": 2e-3, "float64": 1e-5, "bfloat16 autocast": 0.15}  # and how far results may be off
+WAYS = ("eager", "aot_eager", "vmap", "jacrev", "jacfwd", "double backward")
+RESULTS = ("log_prob", "sample_with_log_prob", "round trip")
+RIGHT = "right"
 
 
-def made(name: str, dtype: torch.dtype = torch.float64, seed: int = 0) -> Flow:
+class Cell(NamedTuple):
+    model: str
+    precision: str
+    way: str
+    result: str
+
+
+class FixedNoise(Normal):
+    """A standard normal base that always draws the same, in every precision."""
+
+    noise: Tensor
+
+    def __init__(self, event_shape: tuple[int, ...]):
+        super().__init__(event_shape)
+        generator = torch.Generator().manual_seed(1)
+        self.register_buffer("noise", 0.5 * torch.randn(1, *event_shape, generator=generator))
+
+    def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        return temperature * self.noise.expand(n, *self.event_shape)
+
+
+def made(name: str, dtype: torch.dtype = torch.float64) -> Flow:
     """A model whose every parameter has left its start, in evaluation mode."""
-    torch.manual_seed(seed)
+    torch.manual_seed(0)
     flow = MODELS[name]()
     for parameter in flow.parameters():
-        parameter.data.add_(0.3 * torch.randn_like(parameter))
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    flow.base = FixedNoise(flow.event_shape)
     return flow.to(dtype).eval()
 
 
-def points(flow: Flow, n: int, seed: int = 0) -> torch.Tensor:
+def points(flow: Flow, n: int) -> Tensor:
     """Data for a model of `MODELS`: inside (0, 1), which suits all of them."""
-    draw = torch.rand(
-        n, *flow.event_shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
-    )
-    return 0.1 + 0.8 * draw
+    generator = torch.Generator().manual_seed(0)
+    return 0.1 + 0.8 * torch.rand(n, *flow.event_shape, dtype=torch.float64, generator=generator)
+
+
+class Result(nn.Module):
+    """One result of a flow, as a vector, at one point x of shape (1, *event)."""
+
+    def __init__(self, flow: Flow, which: str):
+        super().__init__()
+        self.flow, self.which = flow, which
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.which == "log_prob":
+            return self.flow.log_prob(x)
+        if self.which == "sample_with_log_prob":
+            value, log_det = self.flow.sample_with_log_prob(1)
+        else:
+            z, there = self.flow.bijection.inverse(x)
+            value, back = self.flow.bijection(z)
+            log_det = there + back
+        return torch.cat([value.flatten(), log_det])
+
+
+def as_function(cell: Cell, dtype: torch.dtype, compiled: bool = False) -> Callable[[Tensor], Tensor]:
+    """The result as a function of one vector: the entries of x, then s."""
+    flow = made(cell.model, dtype)
+    result = Result(flow, cell.result)
+    if compiled:
+        result.compile(backend="aot_eager")
+    start = {name: parameter.detach() for name, parameter in result.named_parameters()}
+    way = {
+        name: torch.cos(torch.arange(float(p.numel())).view(p.shape)).to(dtype) for name, p in start.items()
+    }
+
+    def function(vector: Tensor) -> Tensor:
+        x, s = vector[:-1].view(1, *flow.event_shape), vector[-1]
+        parameters = {name: start[name] + s * way[name] for name in start}
+        return torch.func.functional_call(result, parameters, (x,))
+
+    return function
+
+
+def found(cell: Cell, vector: Tensor) -> Tensor:
+    """What the cell's way gives, in the cell's precision."""
+    dtype = torch.float64 if cell.precision == "float64" else torch.float32
+    autocast = cell.precision.endswith("autocast")
+    function = as_function(cell, dtype, compiled=cell.way == "aot_eager")
+    vector = vector.to(dtype).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16) if autocast else nullcontext():
+        if cell.way == "vmap":
+            return torch.func.vmap(function)(torch.stack([vector, vector + 0.01]))
+        if cell.way in ("jacrev", "jacfwd"):
+            return getattr(torch.func, cell.way)(function)(vector)
+        value = function(vector)
+        again = cell.way == "double backward"
+        gradient = torch.autograd.grad(weigh(value), vector, create_graph=again, allow_unused=False)[0]
+        if again:
+            return torch.autograd.grad(weigh(gradient), vector)[0]
+    return torch.cat([value, gradient])
+
+
+def expected(cell: Cell, vector: Tensor) -> Tensor:
+    """The same from values of the float64 model alone."""
+    function = torch.no_grad()(as_function(cell, torch.float64))
+    if cell.way == "vmap":
+        return torch.stack([function(vector), function(vector + 0.01)])
+    if cell.way in ("jacrev", "jacfwd"):
+        return difference(function, vector).T
+    gradient = difference(lambda place: weigh(function(place)), vector)
+    if cell.way == "double backward":
+        far = 3e-5
+        along = far * weights(vector)
+        by_s = [
+            difference(lambda place: weigh(function(place)), vector + sign * along, far) for sign in (1, -1)
+        ]
+        return (by_s[0] - by_s[1]) / (2 * far)
+    return torch.cat([function(vector), gradient])
+
+
+def difference(function: Callable[[Tensor], Tensor], at: Tensor, step: float = 1e-5) -> Tensor:
+    """Central differences by each entry, along dim 0."""
+    units = step * torch.eye(len(at), dtype=at.dtype)
+    return torch.stack([(function(at + unit) - function(at - unit)) / (2 * step) for unit in units])
+
+
+def weights(values: Tensor) -> Tensor:
+    """Numbers that differ from entry to entry, so that no two entries can stand in for each other."""
+    return torch.cos(torch.arange(1.0, 1.0 + values.numel(), dtype=values.dtype))
+
+
+def weigh(values: Tensor) -> Tensor:
+    return (values * weights(values)).sum()
+
+
+def verdict(cell: Cell) -> str:
+    """`right`, `refused: words` or `WRONG: by how much`."""
+    vector = torch.cat([points(made(cell.model), 1).flatten(), torch.tensor([0.02], dtype=torch.float64)])
+    torch._dynamo.reset()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, of its transforms and compiler
+        try:
+            got = found(cell, vector).detach().double()
+        except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
+            return f"refused: {str(error).strip().splitlines()[0]}"
+        truth = expected(cell, vector)
+    off = float(((got - truth).abs() / (1 + truth.abs().max())).max())
+    return RIGHT if off < PRECISIONS[cell.precision] else f"WRONG: off by {off:.2g}"

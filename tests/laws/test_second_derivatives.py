@@ -10,8 +10,10 @@ from flowlib import PlanarFlow
 from flowlib.bijection import find_root
 from tests.derivatives import made, points
 
-# torch's own rules of forward mode are written with it.
-pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+# What torch says of its own rules of forward mode and of vmap.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.torch.jit.script. is deprecated", "ignore:An output with one or more elements was resized"
+)
 
 SOLVED = ["PlanarFlow", "Sylvester", "MixtureCDF", "IAF", "RadialFlow"]
 

@@ -33,6 +33,9 @@ class MaskedAutoregressive(Bijection):
     The D steps need not be D passes. A unit of the net is computed once, at the step when the last
     of its inputs becomes known, so that all steps together do the arithmetic of one pass.
 
+    Under autocast the net keeps the precision of the values: the two directions add up the same numbers in
+    different orders, and rounded to bfloat16 they would no longer undo each other.
+
     Args:
         dim: number of variables D.
         hidden: widths of the masked net's hidden layers, each at least D - 1 (see `MaskedMLP`).
@@ -90,8 +93,9 @@ class MaskedAutoregressive(Bijection):
 
     def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check(x, context)
-        # Under autocast the net answers in bfloat16; the transformer keeps the precision of the values.
-        z, log_derivative = self.transformer.inverse(x, self.net(x, context).to(x.dtype))
+        with full_precision(x):
+            params = self.net(x, context)
+        z, log_derivative = self.transformer.inverse(x, params)
         return z, sum_event(log_derivative)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -117,8 +121,7 @@ class MaskedAutoregressive(Bijection):
         if context is not None:
             with full_precision(context):
                 biases[0] = biases[0] + from_context @ context.t()
-        # Small operations are a sixth faster if nothing is kept for a gradient of either mode. Under autocast
-        # each of the steps would round what the next one builds on.
+        # Small operations are a sixth faster if nothing is kept for a gradient of either mode.
         with torch.inference_mode(not torch.is_grad_enabled() and plain()), full_precision(z):
             x, log_derivative = self._solve(z.t().index_select(0, self.order), weights, biases)
         return x.index_select(0, self.back).t(), sum_event(log_derivative.t())

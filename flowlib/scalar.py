@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowlib import moved
-from flowlib.bijection import Bijection, as_sizes, find_root, require, sum_event
+from flowlib.bijection import Bijection, as_sizes, find_root, require, sum_event, wide
 
 __all__ = [
     "Affine", "AffineTransformer", "Elementwise", "Exp", "InverseTransformer", "LeakyReLU",
@@ -158,7 +158,7 @@ class MixtureCDFTransformer(Transformer):
         require((x > 0) & (x < 1), lambda: f"mixture CDF: the inverse needs 0 < x < 1, {span(x)}")
         weight, mean, log_scale = self.unpack(params)
         # Each component alone would put the quantile somewhere; the mixture's lies in between.
-        quantiles = mean + log_scale.exp() * torch.special.ndtri(x).unsqueeze(1)
+        quantiles = mean + log_scale.exp() * torch.special.ndtri(wide(x)).to(x.dtype).unsqueeze(1)
 
         def cdf_and_slope(z: Tensor) -> tuple[Tensor, Tensor]:
             cdf, log_density = mixture(z, weight, mean, log_scale)

@@ -241,3 +241,43 @@ def test_log_prob_compiles_to_one_graph(transformer):
     x = torch.randn(5, 3)
     compiled = torch.compile(flow.log_prob, fullgraph=True, backend="eager")
     assert torch.allclose(compiled(x), flow.log_prob(x))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+@pytest.mark.parametrize("transformer", TRANSFORMERS)
+def test_forward_mode_derivatives_do_not_depend_on_the_mode(transformer, mode):
+    layer = trained(MaskedAutoregressive(3, 8, transformer(), activation=nn.Tanh)).double()
+    z = torch.randn(1, 3, dtype=torch.float64)
+    expected = torch.autograd.functional.jacobian(lambda z: layer(z)[0], z)[0, :, 0]
+    with mode():
+        jacobian = torch.func.jacfwd(lambda z: layer(z)[0])(z.clone())[0, :, 0]
+        with torch.autograd.forward_ad.dual_level():
+            dual = torch.autograd.forward_ad.make_dual(z.clone(), torch.eye(3, dtype=torch.float64)[:1])
+            along = torch.autograd.forward_ad.unpack_dual(layer(dual)[0]).tangent[0]
+    torch.testing.assert_close(jacobian, expected)
+    torch.testing.assert_close(along, expected[:, 0])
+
+
+def test_sampling_may_be_compiled():
+    flow = trained(MAF(3, 2, 8))
+    z = torch.randn(5, 3)
+    flow.base.sample = lambda n, *_: z
+    expected = flow.sample(5)
+    torch.testing.assert_close(torch.compile(flow.sample, backend="aot_eager")(5), expected)
+    assert torch.randn(2, 2).shape == (2, 2)  # torch works on
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("model", [MAF, IAF])
+def test_under_autocast_the_steps_keep_their_precision(model, dtype):
+    flow = trained(model(3, 2, 8, context=2))
+    x, context = torch.randn(200, 3), torch.randn(200, 2)
+    with torch.no_grad():
+        expected = flow.log_prob(x, context)
+        z = flow.bijection.inverse(x, context)[0]
+        with torch.autocast("cpu", dtype):
+            found, sample = flow.log_prob(x, context), flow.bijection(z, context)[0]
+    assert found.dtype == torch.float32 and sample.dtype == torch.float32
+    assert abs(found.mean() - expected.mean()) < 0.02 * abs(expected.mean())
+    torch.testing.assert_close(sample, x, rtol=0, atol=0.1)

@@ -238,9 +238,7 @@ INFINITE = {
     "Glow": lambda: Glow((1, 2, 2), 1, 1, 8).eval(),
     "Exp": lambda: Flow(Exp(), StandardNormal(2)),
     "Sigmoid": lambda: Flow(Sigmoid(), StandardNormal(2)),
-    "MixtureCDF": lambda: Flow(
-        Chain(Inverse(Sigmoid()), MixtureCDF(2, (2,))), Base(td.Uniform(*torch.eye(2)))
-    ),
+    "MixtureCDF": lambda: Flow(Inverse(MixtureCDF(2, (2,))), Base(td.Uniform(torch.zeros(2), torch.ones(2)))),
 }
 
 

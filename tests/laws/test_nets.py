@@ -82,6 +82,7 @@ def dependence(net: MaskedMLP, dim: int, context: int) -> torch.Tensor:
     return (jacobian != 0).any(2).any(0)
 
 
+@pytest.mark.filterwarnings("ignore:a masked net with a hidden layer")
 @settings(max_examples=60, deadline=None)
 @given(
     order=st.integers(1, 7).flatmap(lambda dim: st.permutations(range(dim))),

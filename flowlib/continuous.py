@@ -323,9 +323,10 @@ class Continuous(Bijection):
         times = torch.tensor([from_time, to_time], dtype=point.dtype, device=point.device)
         options = {"max_num_steps": 10_000, "norm": norm}
         try:
+            # All of one dtype, as torchdiffeq wants them.
             path = odeint(
                 velocity,
-                (point, *totals),
+                (point, *(total.to(point.dtype) for total in totals)),
                 times,
                 rtol=self.rtol,
                 atol=self.atol,

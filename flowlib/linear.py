@@ -89,7 +89,7 @@ class Linear(Bijection):
             raise ValueError(
                 f"expected a matrix of shape {tuple(self.lower.shape)}, got {tuple(matrix.shape)}"
             )
-        permutation, lower, upper = torch.linalg.lu(matrix)
+        permutation, lower, upper = torch.linalg.lu(wide(matrix))
         diagonal = upper.diagonal()
         if not float(diagonal.abs().min()) > torch.finfo(matrix.dtype).eps * float(matrix.abs().max()):
             raise ValueError("the matrix is singular: a linear flow needs an invertible one")
@@ -123,12 +123,11 @@ class Linear(Bijection):
         return z, -sum_terms(self.log_diagonal).expand(len(x))
 
     def solve(self, columns: Tensor) -> Tensor:
-        """W^-1 times each column of a (D, n) matrix, in float32 at least: torch solves in none below."""
-        given = columns.dtype
-        lower, upper, columns = map(wide, (self.lower, self._upper(), columns.index_select(0, self.back)))
+        """W^-1 times each column of a (D, n) matrix; torch solves in float32 at least."""
+        dtype, columns = columns.dtype, wide(columns.index_select(0, self.back))
         # `unitriangular` reads nothing of a matrix but what lies below its diagonal: of L, that is `lower`.
-        columns = torch.linalg.solve_triangular(lower, columns, upper=False, unitriangular=True)
-        return torch.linalg.solve_triangular(upper, columns, upper=True).to(given)
+        columns = torch.linalg.solve_triangular(wide(self.lower), columns, upper=False, unitriangular=True)
+        return torch.linalg.solve_triangular(wide(self._upper()), columns, upper=True).to(dtype)
 
     def identity(self) -> Tensor:
         return torch.eye(self.dim, dtype=self.lower.dtype, device=self.lower.device)

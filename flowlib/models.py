@@ -23,11 +23,11 @@ from flowlib.flow import Flow
 from flowlib.image import glow_layers
 from flowlib.nets import MLP, Activation, Widths
 from flowlib.planar import Planar, Radial
-from flowlib.scalar import AffineTransformer, InverseTransformer, Transformer
+from flowlib.scalar import AffineToZ, Transformer
 from flowlib.splines import SplineTransformer
 
 __all__ = [
-    "CNF", "IAF", "MAF", "NSF", "Glow", "PlanarFlow", "RadialFlow", "RealNVP", "affine_to_z",
+    "CNF", "IAF", "MAF", "NSF", "Glow", "PlanarFlow", "RadialFlow", "RealNVP",
     "autoregressive_layers", "couplings",
 ]  # fmt: skip
 
@@ -121,7 +121,7 @@ class RealNVP(Flow):
         context: int = 0,
         activation: Activation = nn.ReLU,
     ):
-        steps = couplings(dim, layers, hidden, context, activation, affine_to_z())
+        steps = couplings(dim, layers, hidden, context, activation, AffineToZ())
         super().__init__(steps, StandardNormal((dim,)))
 
 
@@ -164,7 +164,28 @@ class NSF(Flow):
         )
 
 
-class MAF(Flow):
+class _Autoregressive(Flow):
+    """What `MAF` and `IAF` share: the same layers, read one way or the other."""
+
+    def __init__(
+        self,
+        dim: int,
+        layers: int = 5,
+        hidden: Widths = (64, 64),
+        *,
+        context: int = 0,
+        transformer: str | Transformer = "affine",
+        activation: Activation = nn.ReLU,
+    ):
+        steps = autoregressive_layers(dim, layers, hidden, context, transformer, activation)
+        super().__init__(Chain(*map(self._read, steps)), StandardNormal((dim,)))
+
+    @staticmethod
+    def _read(layer: MaskedAutoregressive) -> Bijection:
+        raise NotImplementedError
+
+
+class MAF(_Autoregressive):
     """Masked autoregressive flow: log_prob is one pass, a sample takes D steps (of one pass in all).
 
     Every second layer takes the variables in the opposite order.
@@ -186,21 +207,12 @@ class MAF(Flow):
         torch.Size([5])
     """
 
-    def __init__(
-        self,
-        dim: int,
-        layers: int = 5,
-        hidden: Widths = (64, 64),
-        *,
-        context: int = 0,
-        transformer: str | Transformer = "affine",
-        activation: Activation = nn.ReLU,
-    ):
-        steps = autoregressive_layers(dim, layers, hidden, context, transformer, activation)
-        super().__init__(Chain(*steps), StandardNormal((dim,)))
+    @staticmethod
+    def _read(layer: MaskedAutoregressive) -> Bijection:
+        return layer
 
 
-class IAF(Flow):
+class IAF(_Autoregressive):
     """Inverse autoregressive flow: a sample is one pass, log_prob takes D steps (of one pass in all).
 
     The layers of `MAF` read backwards; arguments, shapes and errors as there.
@@ -212,18 +224,9 @@ class IAF(Flow):
         torch.Size([5, 3])
     """
 
-    def __init__(
-        self,
-        dim: int,
-        layers: int = 5,
-        hidden: Widths = (64, 64),
-        *,
-        context: int = 0,
-        transformer: str | Transformer = "affine",
-        activation: Activation = nn.ReLU,
-    ):
-        steps = autoregressive_layers(dim, layers, hidden, context, transformer, activation)
-        super().__init__(Chain(*map(Inverse, steps)), StandardNormal((dim,)))
+    @staticmethod
+    def _read(layer: MaskedAutoregressive) -> Bijection:
+        return Inverse(layer)
 
 
 class Glow(Flow):
@@ -298,12 +301,6 @@ class CNF(Flow):
         super().__init__(Continuous(net, **solver), StandardNormal((dim,)))
 
 
-def affine_to_z() -> Transformer:
-    """z = x * exp(s) + t with |s| < 2: the formula from x to z, as Dinh et al. (2017) print it, because
-    training on data goes that way. IAF, which is trained from z to x, turns it round."""
-    return InverseTransformer(AffineTransformer(bound=2.0))
-
-
 def couplings(
     dim: int,
     layers: int,
@@ -342,7 +339,7 @@ def autoregressive_layers(
     Their nets start near zero if the layers are many.
     """
     if isinstance(transformer, str):
-        known = {"affine": affine_to_z, "spline": SplineTransformer}
+        known: dict[str, type[Transformer]] = {"affine": AffineToZ, "spline": SplineTransformer}
         if transformer not in known:
             raise ValueError(f'transformer must be "affine", "spline" or a Transformer, got "{transformer}"')
         transformer = known[transformer]()

@@ -53,8 +53,8 @@ def test_laws(transformer, dim, context, dtype):
         z = torch.randn(4, dim, dtype=dtype)
         check_bijection(layer, z=z, context=rows, tolerance=ROUND_TRIP[dtype])
         check_bijection(Inverse(layer), z=z, context=rows, tolerance=ROUND_TRIP[dtype])
-        place = None if order is None else torch.argsort(torch.tensor(order))
-        check_triangular(layer, z, context=rows, order=place)
+        check_triangular(layer, z, context=rows, order=order)
+        check_triangular(layer, z, context=rows, order=layer.order)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -246,7 +246,7 @@ def test_log_prob_compiles_to_one_graph(transformer):
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode, torch.enable_grad])
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.enable_grad])
 @pytest.mark.parametrize("transformer", TRANSFORMERS)
 def test_forward_mode_derivatives_do_not_depend_on_the_mode(transformer, mode):
     layer = trained(MaskedAutoregressive(3, 8, transformer(), activation=nn.Tanh)).double()

@@ -349,7 +349,7 @@ def test_a_second_derivative_of_the_adjoint_is_refused_by_name(by):
 
 
 def test_the_adjoint_differentiates_by_the_parameters_that_it_was_called_with():
-    layer = Continuous(trained(VelocityMLP(2, (8,))).double(), steps=30, adjoint=True)
+    layer = Continuous(trained(VelocityMLP(2, (8,)), 0.3).double(), steps=60, adjoint=True)
     z = torch.randn(3, 2, dtype=torch.float64)
     twice = {name: 2 * value.detach() for name, value in layer.named_parameters()}
     gradients = []
@@ -384,8 +384,8 @@ def test_a_step_is_as_small_as_the_worst_row_needs():
     with torch.no_grad():
         alone, beside = layer.to_x(hard), layer.to_x(torch.cat([hard, easy]))[:1]
     truth = torch.tensor([[math.cos(20), math.sin(20)]], dtype=torch.float64)
-    torch.testing.assert_close(alone, truth, rtol=0, atol=2e-3)
-    torch.testing.assert_close(beside, truth, rtol=0, atol=2e-3)
+    torch.testing.assert_close(alone, truth, rtol=0, atol=0.02)
+    torch.testing.assert_close(beside, truth, rtol=0, atol=0.02)
 
 
 def test_an_assertion_of_the_net_is_not_the_solvers():
@@ -423,5 +423,5 @@ def test_noise_may_be_kept_for_the_way_back():
     for redraw in (True, False):
         layer = Continuous(net, trace="hutchinson", steps=40, redraw=redraw)
         x, log_det = layer(z)
-        off[redraw] = float((log_det + layer.inverse(x)[1]).abs().mean())
+        off[redraw] = (log_det + layer.inverse(x)[1]).abs().mean().item()
     assert off[False] < 1e-4 < 1e-2 < off[True]

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.derivatives import MODELS, RIGHT, Cell, every_cell, made, must_be_right, pairwise, points, verdict
+from tests.derivatives import (
+    ADAPTIVE,
+    MODELS,
+    RIGHT,
+    Cell,
+    every_cell,
+    made,
+    must_be_right,
+    pairwise,
+    points,
+    verdict,
+)
 
 SELECTED = pairwise()
 HALVES = (torch.bfloat16, torch.float16)
@@ -49,7 +60,7 @@ def test_under_autocast_every_model_trains_scores_and_samples(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", HALVES, ids=str)
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in ADAPTIVE])  # 1e-6 needs more digits
 def test_a_model_of_half_precision_scores_and_samples(name, dtype):
     flow = made(name, torch.float32)
     x = points(flow, 200)

@@ -142,8 +142,8 @@ def grade_sample_class(root: Path, lesson: str, console) -> None:
     commands.show(run)
     surprises = []
     for person in people:
-        tests = run.entries[person.name]["tests"]
-        failed = {name for name, test in tests.items() if test["score"] < test["points"]}
+        tests = run.records[person.name].tests
+        failed = {name for name, test in tests.items() if test.score < test.points}
         for word, names in (("failed", failed - person.lost), ("passed", person.lost - failed)):
             if names:
                 surprises.append(f"{person.name} {word} {', '.join(sorted(names))}, and must not")

@@ -15,10 +15,10 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
-from flowlib.course.exercises.exercise import Exercise, public, text
+from flowlib.course.exercises.exercise import Exercise, TestCell, public, text
 from flowlib.course.grading import clean
 from flowlib.course.grading.marks import Mark, Marks
-from flowlib.course.grading.trusted import NOT_GRADED, PASSED
+from flowlib.course.grading.record import Outcome, Record, Status, Verdict
 
 MAX_IMAGE = 4 * 2**20
 _COLOURS = HtmlFormatter(style="default")
@@ -44,7 +44,7 @@ def warm_up() -> None:
 # ---------------------------------------------------------------------------- the notebook
 
 
-def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, dict]) -> dict:
+def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, Outcome]) -> dict:
     """The submission as run, in the instructor's frame: what nbgrader keeps under autograded/.
 
     Locked cells come from the exercise (tests without their hidden parts), the rest from the student.
@@ -73,7 +73,7 @@ def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, di
     return _with_locked_cells(exercise, done, tests)
 
 
-def _with_locked_cells(exercise: Exercise, done: list[dict], tests: dict[str, dict]) -> dict:
+def _with_locked_cells(exercise: Exercise, done: list[dict], tests: dict[str, Outcome]) -> dict:
     """Put each locked cell of the exercise after the marked cell that it follows there."""
     have = {cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in done}
     merged = list(done)
@@ -110,18 +110,11 @@ def _after(cells: list[dict], grade_id: str | None) -> int:
     return 0 if grade_id is None else len(cells)
 
 
-def _verdict_output(outcome: dict) -> list[dict]:
-    if outcome["status"] == PASSED:
+def _verdict_output(test: Outcome) -> list[dict]:
+    if test.passed:
         return []
-    line = f"{outcome['status']}: {outcome['message']}"
-    return [
-        {
-            "output_type": "error",
-            "ename": outcome["status"],
-            "evalue": outcome["message"],
-            "traceback": [line],
-        }
-    ]
+    lines = [f"{test.status}: {test.message}"]
+    return [{"output_type": "error", "ename": test.status, "evalue": test.message, "traceback": lines}]
 
 
 def _outputs(raw: Any) -> list[dict]:
@@ -185,17 +178,16 @@ def _data(data: Any) -> dict[str, str]:
 
 
 def page(
-    student: str, assignment: str, exercise: Exercise, cells: list[dict], result: dict, isolated: bool
+    student: str, assignment: str, exercise: Exercise, cells: list[dict], verdict: Verdict, isolated: bool
 ) -> str:
     """The feedback page of one submission, with the points that its tests gave.
 
     What a person may change stands in slots, which `with_marks` fills again: an HTML comment opens
     and closes each. No student can write one, since `clean` drops comments.
     """
-    entry = {**result, "student": student, "assignment": assignment, "isolated": isolated}
-    marks = automatic_marks(exercise, result)
-    tests = result["tests"]
-    parts = [_slot("summary", _summary(exercise, entry, marks))]
+    marks = automatic_marks(exercise, verdict)
+    tests = verdict.tests
+    parts = [_slot("summary", _summary(exercise, student, assignment, verdict, isolated, marks))]
     due = _names(exercise)
     for index, cell in enumerate(cells):
         parts.append(_cell(cell))
@@ -209,14 +201,15 @@ def page(
     return document(f"{assignment}: {student}", "\n".join(parts))
 
 
-def with_marks(old: str, exercise: Exercise, entry: dict, marks: Marks) -> str:
+def with_marks(old: str, exercise: Exercise, record: Record, marks: Marks) -> str:
     """A feedback page with its marks, comments and total as they stand in the gradebook.
 
     Args:
         old: the page as `page` wrote it.
-        entry: the student's line in the journal.
+        record: the student's line in the journal.
     """
-    new = _fill(old, "summary", _summary(exercise, entry, marks))
+    summary = _summary(exercise, record.student, record.assignment, record, record.isolated, marks)
+    new = _fill(old, "summary", summary)
     for name in _names(exercise):
         new = _fill(new, f"mark {name}", _mark(exercise, name, marks))
     return new
@@ -244,33 +237,35 @@ def document(title: str, body: str) -> str:
     )
 
 
-def automatic_marks(exercise: Exercise, result: dict) -> Marks:
+def automatic_marks(exercise: Exercise, verdict: Verdict) -> Marks:
     """What a submission has before a person looks at it."""
     cells = {
-        name: Mark(test["score"], test["points"], waits=test["status"] == NOT_GRADED)
-        for name, test in result["tests"].items()
+        name: Mark(test.score, test.points, waits=test.status is Status.NOT_GRADED)
+        for name, test in verdict.tests.items()
     }
     for written in exercise.written:
-        blank = written.grade_id in result.get("unanswered", [])
+        blank = written.grade_id in verdict.unanswered
         cells[written.grade_id] = Mark(0.0, written.points, waits=not blank)
     return Marks(cells)
 
 
-def _summary(exercise: Exercise, entry: dict, marks: Marks) -> str:
+def _summary(
+    exercise: Exercise, student: str, assignment: str, verdict: Verdict, isolated: bool, marks: Marks
+) -> str:
     parts = [
-        f"<h1>{html.escape(entry['assignment'])}</h1>",
-        f"<p>{html.escape(entry['student'])}: {_total(marks)}</p>",
+        f"<h1>{html.escape(assignment)}</h1>",
+        f"<p>{html.escape(student)}: {_total(marks)}</p>",
         f"<table>{''.join(_row(exercise, name, marks) for name in _names(exercise))}</table>",
     ]
-    if not entry["isolated"]:
+    if not isolated:
         parts.append(
             "<p class='err'>Graded without a sandbox: the tests could be reached by the code they judge.</p>"
         )
-    for words, kind in ((entry["why"], "err"), (entry["notes"], "note")):
+    for words, kind in ((verdict.why, "err"), (verdict.notes, "note")):
         if words:
             items = "".join(f"<li>{html.escape(word)}</li>" for word in words)
             parts.append(f"<ul class='{kind}'>{items}</ul>")
-    parts.append(f"<p class='note'>Receipt of your files: <code>{entry['receipt'][:16]}</code></p>")
+    parts.append(f"<p class='note'>Receipt of your files: <code>{verdict.receipt[:16]}</code></p>")
     return "\n".join(parts)
 
 
@@ -303,7 +298,7 @@ def _names(exercise: Exercise) -> list[str]:
     return list(dict.fromkeys(task.grade_id for task in (*exercise.tasks, *exercise.written)))
 
 
-def _verdict(exercise: Exercise, grade_id: str, tests: dict[str, dict], marks: Marks) -> list[str]:
+def _verdict(exercise: Exercise, grade_id: str, tests: dict[str, Outcome], marks: Marks) -> list[str]:
     """What follows the cell of a task: its tests, and what a person gave and said."""
     shown = [
         _test(test, tests[test.grade_id])
@@ -338,15 +333,12 @@ def _cell(cell: dict) -> str:
     return _code(cell["source"]) + shown
 
 
-def _test(test, outcome: dict) -> str:
-    good = outcome["status"] == PASSED
-    words = (
-        f"<b>{html.escape(test.grade_id)}</b>: {outcome['status']}, {outcome['score']:g} of {test.points:g}"
-    )
-    if outcome["message"]:
-        words += f"<br>{html.escape(outcome['message'])}"
+def _test(test: TestCell, outcome: Outcome) -> str:
+    words = f"<b>{html.escape(test.grade_id)}</b>: {outcome.status}, {outcome.score:g} of {test.points:g}"
+    if outcome.message:
+        words += f"<br>{html.escape(outcome.message)}"
     source = f"<details><summary>the test</summary>{_code(public(test.source))}</details>"
-    return f"<div class='test {'ok' if good else 'no'}'>{words}{source}</div>"
+    return f"<div class='test {'ok' if outcome.passed else 'no'}'>{words}{source}</div>"
 
 
 def _output(output: dict) -> str:

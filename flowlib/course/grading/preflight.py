@@ -119,8 +119,8 @@ def collect_files(root: Path, files: dict[str, str], collected: Collected) -> No
         except OSError as error:
             collected.flags.append(f"{_shown(path)} could not be read ({error.strerror})")
         finally:
-            for folder in opened:
-                os.close(folder)
+            for descriptor in opened:
+                os.close(descriptor)
 
 
 def collect_file(path: str | Path) -> Collected:
@@ -378,17 +378,20 @@ def _clean(raw: Any, released: dict[str, Cell], notes: list[str]) -> Cell | None
     if len(source) > MAX_SOURCE:
         notes.append(f"a cell of {len(source):,} characters was cut to {MAX_SOURCE:,}")
         source = source[:MAX_SOURCE]
-    metadata = raw.get("metadata") if isinstance(raw.get("metadata"), dict) else {}
+    metadata = _dict(raw.get("metadata"))
     if metadata.get("tags"):
         notes.append("tags of cells were ignored")
-    about = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
-    grade_id = about.get("grade_id")
+    grade_id = _dict(metadata.get("nbgrader")).get("grade_id")
     known = released.get(grade_id) if isinstance(grade_id, str) else None
     if known is None:
         return Cell("other", kind, source)
     if not known.given and kind != known.kind:
         notes.append(f"{grade_id} was turned into a {kind} cell; it was read as {known.kind}")
-    return Cell(known.role, known.kind, source, grade_id)
+    return Cell(known.role, known.kind, source, known.grade_id)
+
+
+def _dict(value: Any) -> dict:
+    return value if isinstance(value, dict) else {}
 
 
 def _find_unmarked(cells: list[Cell], exercise: Exercise, notes: list[str]) -> None:

@@ -25,7 +25,7 @@ def write(run: Run) -> int:
     Returns:
         how many pages changed, because a person has marked or commented since they were written.
     """
-    run.pairs = similarity.compare({s: e["sources"] for s, e in run.entries.items()}, run.exercise)
+    run.pairs = similarity.compare(run.sources, run.exercise)
     out = run.plan.out
     lesson = out / run.plan.assignment
     _table(out / "grades.csv", run.course)
@@ -33,7 +33,7 @@ def write(run: Run) -> int:
     _table(lesson / "grades_canvas.csv", canvas(run))
     _table(lesson / "grades_moodle.csv", moodle(run))
     private.write(lesson / "report.html", page(run))
-    return sum(_bring_up(run, student) for student in run.entries)
+    return sum(_bring_up(run, student) for student in run.records)
 
 
 def _bring_up(run: Run, student: str) -> bool:
@@ -42,7 +42,7 @@ def _bring_up(run: Run, student: str) -> bool:
     if student not in run.marks or not path.is_file():  # a submission that nobody could open has no page
         return False
     old = path.read_text(encoding="utf-8")
-    new = feedback.with_marks(old, run.exercise, run.entries[student], run.marks[student])
+    new = feedback.with_marks(old, run.exercise, run.records[student], run.marks[student])
     if new != old:
         private.write(path, new)
     return new != old
@@ -82,7 +82,7 @@ def moodle(run: Run) -> list[dict]:
 
 def _comments(run: Run, student: str) -> list[str]:
     """What a student should read: why the grader stopped at the work, and what a person wrote."""
-    return [*run.entries[student]["why"], *run.marks[student].comments.values()]
+    return [*run.records[student].why, *run.marks[student].comments.values()]
 
 
 def _table(path: Path, rows: list[dict]) -> None:
@@ -105,20 +105,15 @@ def _cell(value) -> str:
 
 def page(run: Run) -> str:
     """The report as one page."""
-    if not run.entries:
+    if not run.records:
         return feedback.document(f"Report: {run.plan.assignment}", "<p>There are no submissions.</p>")
-    tasks = run.exercise.tasks
-    totals = [sum(o["score"] for o in entry["tests"].values()) for entry in run.entries.values()]
-    most = sum(task.points for task in tasks)
-    seconds = [entry["seconds"] for entry in run.entries.values()]
+    records = run.records.values()
+    totals = [record.total for record in records]
+    most = run.most_from_tests
+    seconds = [record.seconds for record in records]
     share = {
-        task.grade_id: np.mean(
-            [
-                sum(e["tests"][t.grade_id]["score"] for t in task.tests) / task.points
-                for e in run.entries.values()
-            ]
-        )
-        for task in tasks
+        task.grade_id: float(np.mean([record.points(task) / task.points for record in records]))
+        for task in run.exercise.tasks
         if task.points
     }
     parts = [
@@ -136,7 +131,7 @@ def page(run: Run) -> str:
         "<h2>Tasks</h2>",
         _picture(_difficulty(share), "mean share of points for each task"),
         "<h2>Commonest mistakes</h2>",
-        _html_table(("test", "diagnosis", "students"), mistakes(run.entries)[:20]),
+        _html_table(("test", "diagnosis", "students"), mistakes(run.records)[:20]),
         "<h2>Needs a person</h2>",
         _html_table(("student", "why"), [(s, "; ".join(why)) for s, why in run.needs_person.items()]),
         "<h2>Alike</h2>",
@@ -145,7 +140,7 @@ def page(run: Run) -> str:
         *_not_compared(run),
         "<h2>Repaired</h2>",
         _html_table(
-            ("student", "what"), [(s, "; ".join(e["notes"])) for s, e in run.entries.items() if e["notes"]]
+            ("student", "what"), [(s, "; ".join(r.notes)) for s, r in run.records.items() if r.notes]
         ),
     ]
     return feedback.document(f"Report: {run.plan.assignment}", "\n".join(parts))
@@ -157,7 +152,7 @@ def _shares(pair: similarity.Pair) -> str:
 
 
 def _not_compared(run: Run) -> list[str]:
-    long = similarity.too_long({student: entry["sources"] for student, entry in run.entries.items()})
+    long = similarity.too_long(run.sources)
     return [f"<p>Too long to be compared: {html.escape(', '.join(long))}.</p>"] if long else []
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from flowlib.course.exercises import exercise
+from flowlib.course.exercises.answers import Answer, read_answers
 from flowlib.course.exercises.release import student_version
 from flowlib.course.folders import NOTEBOOK, CourseError
 from flowlib.course.grading.rehearsal import rehearse
@@ -31,7 +32,7 @@ class Submission:
     lost: set[str] = field(default_factory=set)  # test cells that must fail
 
 
-def plan(work: exercise.Exercise, answers: list[exercise.Answer]) -> list[Submission]:
+def plan(work: exercise.Exercise, answers: list[Answer]) -> list[Submission]:
     """The class: who hands in what.
 
     Raises:
@@ -69,13 +70,13 @@ def plan(work: exercise.Exercise, answers: list[exercise.Answer]) -> list[Submis
     return people
 
 
-def failing(work: exercise.Exercise, answer: exercise.Answer) -> set[str]:
+def failing(work: exercise.Exercise, answer: Answer) -> set[str]:
     """The test cells that an answer fails when it is tried alone."""
     results = rehearse(work, answer.task, answer.source)
     return {result.grade_id for result in results if not result.passed}
 
 
-def spread(wrongs: list[exercise.Answer], count: int) -> list[exercise.Answer]:
+def spread(wrongs: list[Answer], count: int) -> list[Answer]:
     """`count` wrong answers from as many tasks as possible."""
     by_task: dict[str, list] = {}
     for answer in wrongs:
@@ -107,7 +108,7 @@ def write(people: list[Submission], released: bytes, lesson: str, folder: Path) 
 def build_sample_class(root: Path, lesson: str, folder: Path) -> list[Submission]:
     """Make the submissions of a lesson's sample class under `folder`, which is emptied first."""
     work = exercise.read(root / "solutions" / lesson / NOTEBOOK)
-    people = plan(work, exercise.read_answers(root / "solutions" / lesson / "answers"))
+    people = plan(work, read_answers(root / "solutions" / lesson / "answers"))
     shutil.rmtree(folder, ignore_errors=True)
     write(people, student_version(root, lesson), lesson, folder)
     return people

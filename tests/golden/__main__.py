@@ -23,6 +23,7 @@ import torch
 
 from flowlib.assets import load_weights
 from flowlib.course.exercises import exercise
+from flowlib.course.exercises.answers import read_answers
 from flowlib.course.exercises.release import releasable
 from flowlib.course.grading import journal
 from flowlib.course.grading import record as grading
@@ -64,7 +65,7 @@ def answers() -> Iterator[tuple[str, list]]:
         tried = [(task.grade_id, task.grade_id, None) for task in work.tasks]
         tried += [
             (answer.name, answer.task, answer.source)
-            for answer in exercise.read_answers(HOUSE / "solutions" / lesson / "answers")
+            for answer in read_answers(HOUSE / "solutions" / lesson / "answers")
         ]
         for name, task, source in tried:
             results = rehearse(work, task, source)

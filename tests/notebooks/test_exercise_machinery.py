@@ -9,6 +9,7 @@ import torch
 
 from flowlib.course.box.outside import CallRefused
 from flowlib.course.exercises import exercise
+from flowlib.course.exercises.answers import read_answers
 from flowlib.course.grading.rehearsal import open_box, rehearse
 from tests.tiny import LESSON, TASK1, TASK2
 
@@ -151,7 +152,7 @@ def test_running_leaves_no_trace(tiny, capsys):
 
 
 def test_answer_files_are_read(tiny_course):
-    answers = exercise.read_answers(tiny_course / "solutions" / LESSON / "answers")
+    answers = read_answers(tiny_course / "solutions" / LESSON / "answers")
     wrong = next(answer for answer in answers if answer.name == "wrong_task1_sign")
     assert (wrong.task, wrong.caught_by, wrong.says, wrong.right) == (
         "task1",
@@ -175,7 +176,7 @@ def test_answer_files_are_read(tiny_course):
 def test_bad_answer_files_are_refused(tmp_path, name, content, says):
     (tmp_path / name).write_text(content)
     with pytest.raises(ValueError, match=says):
-        exercise.read_answers(tmp_path)
+        read_answers(tmp_path)
 
 
 def test_no_notebook_is_refused(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 from flowlib import checks
 from flowlib.course.exercises import exercise, rules
+from flowlib.course.exercises.answers import read_answers
 from flowlib.course.exercises.release import releasable
 from flowlib.course.exercises.rules import submitted_sources
 from flowlib.course.grading.rehearsal import rehearse, rehearse_draws
@@ -25,7 +26,7 @@ def solution(lesson):
 
 @functools.cache
 def answers(lesson):
-    return exercise.read_answers(HOUSE / "solutions" / lesson / "answers")
+    return read_answers(HOUSE / "solutions" / lesson / "answers")
 
 
 CODING = [(lesson, task.grade_id) for lesson in LESSONS for task in solution(lesson).tasks]

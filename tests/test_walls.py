@@ -24,9 +24,9 @@ FLOORS = [
     "cli",
 ]  # fmt: skip
 GRADING = [
-    "marks", "names", "private", "scratch", "clean", "record", "written", "preflight", "layouts", "archives", "intake",
-    "classes", "journal", "trusted", "similarity", "judge", "workers", "trial", "rehearsal", "feedback",
-    "worker", "gradebook", "erase", "run", "report", "commands",
+    "marks", "names", "private", "scratch", "clean", "record", "written", "preflight", "layouts", "archives",
+    "intake", "classes", "journal", "trusted", "similarity", "judge", "workers", "trial", "rehearsal",
+    "feedback", "worker", "gradebook", "erase", "run", "report", "commands",
 ]  # fmt: skip
 COURSE = "flowlib.course"
 

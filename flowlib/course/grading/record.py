@@ -191,16 +191,18 @@ def _read(kind: Any, value: Any) -> Any:
     outer, inner = get_origin(kind), get_args(kind)
     if outer is UnionType:  # of something and None
         return None if value is None else _read(inner[0], value)
-    if isinstance(kind, type) and is_dataclass(kind):
-        return from_json(kind, value)
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return kind(value)
     if outer is list and isinstance(value, list):
         return [_read(inner[0], item) for item in value]
     if outer is dict and isinstance(value, dict):
         return {_read(inner[0], key): _read(inner[1], item) for key, item in value.items()}
-    if outer is None and isinstance(
-        value, int | float if kind is float else kind
-    ):  # JSON writes 2.0 as 2 too
+    return _read_one(outer or kind, value)
+
+
+def _read_one(kind: Any, value: Any) -> Any:
+    if is_dataclass(kind):
+        return from_json(kind, value)  # type: ignore[arg-type]
+    if issubclass(kind, StrEnum):
+        return kind(value)
+    if isinstance(value, int | float if kind is float else kind):  # JSON writes 2.0 as 2 too
         return value
-    raise ValueError(f"expected {kind}, got {value!r:.50}")
+    raise ValueError(f"expected {kind.__name__}, got {value!r:.50}")

@@ -158,13 +158,14 @@ def _not_compared(run: Run) -> list[str]:
 
 def _distribution(totals: Sequence[float], most: float):
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     axes = figure.subplots()
-    axes.hist(totals, bins=np.arange(-0.5, most + 1.5), color="#0072B2", edgecolor="white")
+    axes.hist(totals, bins=list(np.arange(-0.5, most + 1.5)), color="#0072B2", edgecolor="white")
     axes.set(xlabel="points from tests", ylabel="submissions")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.get_major_locator().set_params(integer=True)
+        axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     return figure
 
 

@@ -69,9 +69,10 @@ class Plan:
         return self.out / "journal" / f"{self.assignment}.jsonl"
 
     def must_be_graded(self) -> None:
-        """
+        """Refuse to go on where there are no results.
+
         Raises:
-            CourseError: nobody has been graded.
+            CourseError: nobody has been graded; the message says what to do.
         """
         if not self.journal.exists():
             raise CourseError(
@@ -140,8 +141,8 @@ def grade(plan: Plan, progress: Progress = _silent, again: bool = False) -> Run:
     work = _exercise(plan)
     if plan.isolate:
         _keep_out_of_sight(plan)
-    if plan.isolate and not plan.cluster:  # on a cluster each worker's machine is asked
-        walls.probe()
+        if not plan.cluster:  # there each worker's machine is asked
+            walls.probe()
     readers = intake.read_class(plan.submitted, plan.assignment, _origins(plan))
     times = intake.read_times(plan.times) if plan.times else {}
     private.folder(plan.out)

@@ -76,7 +76,11 @@ def everything() -> list[Stage]:
     return [
         *form(["."]),
         tool("types", "mypy"),
-        pytest("house", ["tests/test_house.py", "tests/test_walls.py", "tests/test_cli.py"], *PARALLEL),
+        pytest(
+            "house",
+            ["tests/test_house.py", "tests/test_walls.py", "tests/test_pages.py", "tests/test_cli.py"],
+            *PARALLEL,
+        ),
         pytest("laws", ["tests/laws"], "-n", "2"),
         pytest("gpu", ["tests/gpu"], "-n", "2", "--dist", "loadgroup"),
         pytest("exercises", ["tests/notebooks"], UNTIMED, "-n", "2"),

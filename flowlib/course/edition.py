@@ -8,7 +8,6 @@ it is searched for the lines that only instructors may see.
 from __future__ import annotations
 
 import gzip
-import html
 import io
 import json
 import os
@@ -18,6 +17,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 from flowlib.course.exercises import exercise
@@ -37,9 +37,8 @@ COPIED = (
     "lessons/*/demo.ipynb",
     "flowlib/**/*.py",
     "flowlib/py.typed",
-    "flowlib/**/*.html",
-    "flowlib/**/*.css",
-    "flowlib/**/*.js",
+    "flowlib/course/pages/static/*",
+    "flowlib/course/pages/templates/*",
     "assets/**/*",
 )
 TITLE = "<!-- The students' edition, written by flowcourse student-edition. -->\n"
@@ -179,7 +178,7 @@ def _lines(name: str, content: bytes) -> set[str]:
     text = content.decode("utf-8", "ignore")
     if name.endswith(".ipynb"):
         return {line for words in _strings(json.loads(text)) for line in _split(words)}
-    return set(_split(html.unescape(text)) if name.endswith((".html", ".md")) else _split(text))
+    return set(_split(unescape(text)) if name.endswith((".html", ".md")) else _split(text))
 
 
 def _strings(value: object) -> Iterator[str]:

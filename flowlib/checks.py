@@ -500,7 +500,10 @@ def check_flow(
 
     Raises:
         LawBroken: the first law that fails, with the likely mistake.
+        TypeError, ValueError: x or context is not what the flow takes (see `Flow.check`).
     """
+    if x is not None:
+        flow.check(x, context)
     flow = copy.deepcopy(flow).eval()  # looking at a flow must not start its ActNorm layers
     batch = 16 if context is None else len(context)
     generator = torch.Generator().manual_seed(0)

@@ -14,7 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from flowlib.course.exercises.exercise import Exercise, public, text
+from flowlib.course.exercises.exercise import Exercise, Role, grade_id_of, public
 from flowlib.course.grading import clean
 from flowlib.course.grading.marks import Mark, Marks
 from flowlib.course.grading.record import Outcome, Record, Status, Verdict
@@ -39,17 +39,13 @@ def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, Ou
 
     Locked cells come from the exercise (tests without their hidden parts), the rest from the student.
     """
-    master = {}
-    for cell in exercise.notebook["cells"]:
-        about = cell.get("metadata", {}).get("nbgrader")
-        if about:
-            master[about["grade_id"]] = cell
+    master = {cell.grade_id: cell for cell in exercise.cells if cell.grade_id}
     done: list[dict] = []
     used: set[str] = set()
     position: dict[str, int] = {}
     for cell in cells:
         grade_id = cell["grade_id"] if cell["grade_id"] not in used else ""
-        metadata = dict(master[grade_id]["metadata"]) if grade_id else {}
+        metadata = dict(master[grade_id].raw["metadata"]) if grade_id else {}
         used.add(grade_id)
         made: dict[str, Any] = {"cell_type": "markdown", "metadata": metadata, "id": f"c{len(done)}"}
         if cell["kind"] == "code":
@@ -65,39 +61,39 @@ def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, Ou
 
 def _with_locked_cells(exercise: Exercise, done: list[dict], tests: dict[str, Outcome]) -> dict:
     """Put each locked cell of the exercise after the marked cell that it follows there."""
-    have = {cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in done}
+    have = {grade_id_of(cell) for cell in done}
     merged = list(done)
-    previous = None
-    for cell in exercise.notebook["cells"]:
-        about = cell.get("metadata", {}).get("nbgrader")
-        if not about:
+    previous = ""
+    for cell in exercise.cells:
+        if cell.role is Role.OTHER:
             continue
-        grade_id = about["grade_id"]
-        if grade_id not in have:
+        name = cell.grade_id
+        if name not in have:
             made: dict[str, Any] = {
-                "cell_type": cell["cell_type"],
-                "metadata": dict(cell["metadata"]),
-                "source": public(text(cell)),
-                "id": re.sub(r"\W", "-", grade_id)[:60],
+                "cell_type": cell.kind,
+                "metadata": dict(cell.raw["metadata"]),
+                "source": public(cell.source),
+                "id": re.sub(r"\W", "-", name)[:60],
             }
-            if cell["cell_type"] == "code":
-                outputs = _verdict_output(tests[grade_id]) if grade_id in tests else []
+            if cell.kind == "code":
+                outputs = _verdict_output(tests[name]) if name in tests else []
                 made |= {"execution_count": None, "outputs": outputs}
-                if about.get("solution"):
-                    made["source"] = "# This cell was missing."
-            elif about.get("solution"):
+            if cell.role is Role.TASK:
+                made["source"] = "# This cell was missing."
+            elif cell.role is Role.WRITTEN:
                 made["source"] = "*No answer.*"
             merged.insert(_after(merged, previous), made)
-        previous = grade_id
+        previous = name
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return {"cells": merged, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _after(cells: list[dict], grade_id: str | None) -> int:
+def _after(cells: list[dict], grade_id: str) -> int:
+    """Behind this cell; '': before all."""
     for index, cell in enumerate(cells):
-        if cell["metadata"].get("nbgrader", {}).get("grade_id") == grade_id and grade_id is not None:
+        if grade_id and grade_id_of(cell) == grade_id:
             return index + 1
-    return 0 if grade_id is None else len(cells)
+    return len(cells) if grade_id else 0
 
 
 def _verdict_output(test: Outcome) -> list[dict]:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from flowlib.course import extras
 from flowlib.course.box import values
 from flowlib.course.box.walls import FIGURES, Limits
 from flowlib.course.folders import CourseError
@@ -218,9 +219,7 @@ class Cluster:
         try:
             from distributed import Client
         except ImportError:
-            raise CourseError(
-                "--cluster needs Dask: pip install -c constraints.txt -e '.[cluster]'"
-            ) from None
+            raise CourseError(f"--cluster needs Dask: {extras.command('grade', 'cluster')}") from None
         try:
             self.client = Client(address, timeout=10)
         except (OSError, ValueError) as error:

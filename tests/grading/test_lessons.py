@@ -34,7 +34,7 @@ def test_sample_class_gets_the_marks_it_must(lesson):
     assert not {entry["student"]: entry["why"] for entry in entries if entry["outcome"] != "graded"}
     full = sum(task.points for task in work.tasks)
     earned = {source for entry in entries if points(entry) == full for source in handed_in(lesson, entry)}
-    for answer in read_answers(HOUSE / "solutions" / lesson / "answers"):
+    for answer in read_answers(work):
         assert not answer.right or answer.source.strip("\n") in earned, f"nobody handed in {answer.name}"
 
 

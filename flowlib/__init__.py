@@ -23,10 +23,10 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
     from flowlib.planar import Planar, Radial, Sylvester
     from flowlib.scalar import (
         Affine,
+        AffineToZ,
         AffineTransformer,
         Elementwise,
         Exp,
-        InverseTransformer,
         LeakyReLU,
         MixtureCDF,
         MixtureCDFTransformer,
@@ -37,9 +37,9 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
     from flowlib.training import fit, fit_energy
 
 __all__ = [
-    "CNF", "IAF", "MAF", "MLP", "NSF", "ActNorm", "Affine", "AffineTransformer", "Base", "Bijection", "Chain",
-    "Checkpoint", "Continuous", "Conv1x1", "ConvNet", "Coupling", "Elementwise", "Exp", "Flow", "Glow",
-    "GlowStep", "Inverse", "InverseTransformer", "LeakyReLU", "Linear", "MaskedAutoregressive", "MaskedMLP",
+    "CNF", "IAF", "MAF", "MLP", "NSF", "ActNorm", "Affine", "AffineToZ", "AffineTransformer", "Base",
+    "Bijection", "Chain", "Checkpoint", "Continuous", "Conv1x1", "ConvNet", "Coupling", "Elementwise", "Exp",
+    "Flow", "Glow", "GlowStep", "Inverse", "LeakyReLU", "Linear", "MaskedAutoregressive", "MaskedMLP",
     "MixtureCDF", "MixtureCDFTransformer", "Permutation", "Planar", "PlanarFlow", "Radial", "RadialFlow",
     "RealNVP", "ResidualMLP", "Sigmoid", "SplineTransformer", "Squeeze", "StandardNormal", "Standardizer",
     "Sylvester", "Transformer", "VariationalDequantization", "VelocityMLP", "check_bijection", "check_flow",
@@ -49,7 +49,7 @@ __all__ = [
 _HOME = {
     "bijection": ("Bijection", "Chain", "Inverse"),
     "scalar": (
-        *("Transformer", "AffineTransformer", "InverseTransformer", "MixtureCDFTransformer"),
+        *("Transformer", "AffineTransformer", "AffineToZ", "MixtureCDFTransformer"),
         *("Elementwise", "MixtureCDF", "Affine", "Exp", "Sigmoid", "LeakyReLU"),
     ),
     "splines": ("SplineTransformer",),

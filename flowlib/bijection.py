@@ -21,18 +21,18 @@ from torch import Tensor, nn
 from flowlib.recording import put_off
 
 __all__ = [
-    "Bijection", "Chain", "Inverse", "Step", "all_hold", "as_sizes", "check_context", "check_event",
+    "Bijection", "Chain", "Inverse", "Stop", "all_hold", "as_sizes", "check_context", "check_event",
     "common_context", "draw_normal", "draw_uniform", "find_root", "no_log_det", "require", "sum_event",
     "sum_terms", "wide",
 ]  # fmt: skip
 
 
-class Step(NamedTuple):
+class Stop(NamedTuple):
     """One stop on the way through a flow: the point and the log-determinant so far.
 
     Example:
-        >>> Flow(Exp(), StandardNormal(())).trace(torch.zeros(1))[-1]
-        Step(name='Exp', value=tensor([1.]), log_det=tensor([0.]))
+        >>> Flow(Exp(), StandardNormal(())).path(torch.zeros(1))[-1]
+        Stop(name='Exp', value=tensor([1.]), log_det=tensor([0.]))
     """
 
     name: str

@@ -173,15 +173,15 @@ def check_triangular(
     z: Tensor | None = None,
     *,
     context: Tensor | None = None,
-    order: Sequence[int] | None = None,
+    order: Sequence[int] | Tensor | None = None,
     strict: bool = False,
 ) -> None:
-    """Output i depends on inputs up to i only (strictly before i with `strict`).
+    """The output at place i depends on the inputs at places up to i only (before i with `strict`).
 
     Args:
         forward: a Bijection, or a function z -> (x, log_det) or z -> x, on vectors (batch, D).
         z: points to try, (batch, D).
-        order: position of each variable in the ordering; 0 ... D-1 by default.
+        order: order[i] is the variable at place i, as in a layer's `order`; 0 ... D-1 by default.
         strict: forbid the diagonal too, as for the net inside an autoregressive layer: its
             output i must not see input i.
 
@@ -197,7 +197,7 @@ def check_triangular(
             f"{jacobian.shape[-2]} outputs for {size} inputs: expected one or more whole sets of {size}",
             None,
         )
-    place = torch.arange(size) if order is None else torch.as_tensor(order).cpu()
+    place = torch.arange(size) if order is None else torch.as_tensor(order).cpu().argsort()
     seen = (jacobian.abs() > 1e-9).any(0).view(-1, size, size).any(0).cpu()
     later = place[None, :] >= place[:, None] if strict else place[None, :] > place[:, None]
     wrong = seen & later

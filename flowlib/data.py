@@ -1,10 +1,10 @@
 """Every data set of the course, offline: numbers (n,), tables (n, dim), images (n, channels, height, width).
 
-A function that draws at random takes `seed`, an int or a torch.Generator; the same seed gives the
-same numbers. All sets live on the CPU and are float32 unless `dtype` says otherwise; densities and
-energies follow their argument. The measured sets are read from `assets/data` beside the flowlib
-package, or from the folder that the environment variable FLOWLIB_ASSETS names;
-assets/data/README.md states their sources and licences.
+A function that draws at random takes `seed`, an int; the same seed gives the same numbers. All sets
+live on the CPU and are float32 unless `dtype` says otherwise; densities and energies follow their
+argument. The measured sets are read from `assets/data` beside the flowlib package, or from the folder
+that the environment variable FLOWLIB_ASSETS names; assets/data/README.md states their sources and
+licences.
 """
 
 from __future__ import annotations
@@ -24,14 +24,12 @@ from flowlib.bijection import Bijection, draw_uniform, require, sum_terms
 
 __all__ = [
     "BANANA_ENTROPY", "CHECKERBOARD_ENTROPY", "DIGITS_LEVELS", "ENERGIES", "NOISY_SINE_ENTROPY",
-    "PATCHES_LEVELS", "SHARED_TARGET_ENTROPY", "Seed", "Split", "Standardizer", "ames", "ames_prices",
-    "as_generator", "banana", "banana_log_prob", "checkerboard", "dequantize", "diamonds", "digits",
+    "PATCHES_LEVELS", "SHARED_TARGET_ENTROPY", "Split", "Standardizer", "ames", "ames_prices",
+    "banana", "banana_log_prob", "checkerboard", "dequantize", "diamonds", "digits",
     "energy_1", "energy_2", "energy_3", "energy_4", "house_prices", "log_integral", "natural_patches",
-    "noisy_sine", "noisy_sine_log_prob", "rings", "shared_target", "shared_target_log_prob", "spirals",
-    "split_rows", "two_gaussians", "two_gaussians_log_prob", "two_moons",
+    "noisy_sine", "noisy_sine_log_prob", "rings", "seeded", "shared_target", "shared_target_log_prob",
+    "spirals", "split_rows", "two_gaussians", "two_gaussians_log_prob", "two_moons",
 ]  # fmt: skip
-
-Seed = int | torch.Generator
 
 
 class Standardizer(Bijection):
@@ -131,12 +129,14 @@ class Split(NamedTuple):
         return f"Split({sizes}" + (f", columns {', '.join(self.columns)})" if self.columns else ")")
 
 
-def as_generator(seed: Seed) -> torch.Generator:
-    """A CPU generator: the given one, or a new one started from an int."""
-    return seed if isinstance(seed, torch.Generator) else torch.Generator().manual_seed(seed)
+def seeded(seed: int) -> torch.Generator:
+    """A CPU generator that starts from a seed."""
+    return torch.Generator().manual_seed(seed)
 
 
-def dequantize(x: Tensor, step: float | Tensor, seed: Seed = 0) -> Tensor:
+def dequantize(
+    x: Tensor, step: float | Tensor, seed: int = 0, *, generator: torch.Generator | None = None
+) -> Tensor:
     """Undo rounding to the nearest `step`: add uniform noise from [-step/2, step/2).
 
     Rounded values are points of positive probability, and a density on them can grow without
@@ -146,13 +146,27 @@ def dequantize(x: Tensor, step: float | Tensor, seed: Seed = 0) -> Tensor:
     Args:
         x: rounded values, any shape.
         step: the rounding step, broadcast against x.
+        generator: draw from this one instead of one that starts from `seed`.
     """
-    return x + step * (draw_uniform(x.shape, x, as_generator(seed)) - 0.5)
+    return x + step * (draw_uniform(x.shape, x, generator or seeded(seed)) - 0.5)
 
 
-def split_rows(n: int, seed: Seed, valid: float = 0.15, test: float = 0.15) -> tuple[Tensor, Tensor, Tensor]:
-    """Row numbers of a random split: (train, valid, test), together every number below n once."""
-    order = torch.randperm(n, generator=as_generator(seed))
+def split_rows(
+    n: int,
+    seed: int = 0,
+    valid: float = 0.15,
+    test: float = 0.15,
+    *,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Row numbers of a random split: (train, valid, test), together every number below n once.
+
+    Args:
+        n: number of rows.
+        valid, test: the shares of the two smaller parts.
+        generator: draw from this one instead of one that starts from `seed`.
+    """
+    order = torch.randperm(n, generator=generator or seeded(seed))
     n_valid, n_test = int(n * valid), int(n * test)
     return order[n_valid + n_test :], order[:n_valid], order[n_valid : n_valid + n_test]
 
@@ -160,9 +174,9 @@ def split_rows(n: int, seed: Seed, valid: float = 0.15, test: float = 0.15) -> t
 # --------------------------------------------------------------------------- one dimension
 
 
-def two_gaussians(n: int = 750, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+def two_gaussians(n: int = 750, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     """Draws from 0.4 N(-2, 0.6²) + 0.6 N(1.5, 1²): two humps with a valley between. Shape (n,)."""
-    generator = as_generator(seed)
+    generator = seeded(seed)
     left = torch.rand(n, generator=generator, dtype=dtype) < 0.4
     noise = torch.randn(n, generator=generator, dtype=dtype)
     return torch.where(left, -2 + 0.6 * noise, 1.5 + noise)
@@ -173,25 +187,25 @@ def two_gaussians_log_prob(x: Tensor) -> Tensor:
     return torch.logaddexp(math.log(0.4) + _normal(x, -2, 0.6), math.log(0.6) + _normal(x, 1.5, 1))
 
 
-def house_prices(n: int = 1000, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+def house_prices(n: int = 1000, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     """Made-up house prices in dollars, log-normal with log-mean 12 and log-deviation 0.5. Shape (n,).
 
     The population has mean $184,425, median $162,755 and standard deviation $98,288.
     """
-    return (12 + 0.5 * torch.randn(n, generator=as_generator(seed), dtype=dtype)).exp()
+    return (12 + 0.5 * torch.randn(n, generator=seeded(seed), dtype=dtype)).exp()
 
 
 # --------------------------------------------------------------------------- two dimensions
 
 
 def two_moons(
-    n: int = 1000, noise: float = 0.05, seed: Seed = 0, dtype: torch.dtype = torch.float32
+    n: int = 1000, noise: float = 0.05, seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> Tensor:
     """Two interleaved half circles with Gaussian noise of deviation `noise`. Shape (n, 2).
 
     The set of scikit-learn's `make_moons`: the upper moon is centred on (0, 0), the lower on (1, 0.5).
     """
-    generator = as_generator(seed)
+    generator = seeded(seed)
     angle = math.pi * torch.rand(n, generator=generator, dtype=dtype)
     lower = torch.rand(n, generator=generator, dtype=dtype) < 0.5
     moon = torch.stack(
@@ -204,9 +218,9 @@ def two_moons(
     return moon + noise * torch.randn(n, 2, generator=generator, dtype=dtype)
 
 
-def banana(n: int = 1024, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+def banana(n: int = 1024, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     """x₂ ~ N(0, 2²), x₁ | x₂ ~ N(x₂²/4, 1): a bent Gaussian. Shape (n, 2). Entropy: BANANA_ENTROPY."""
-    noise = torch.randn(n, 2, generator=as_generator(seed), dtype=dtype)
+    noise = torch.randn(n, 2, generator=seeded(seed), dtype=dtype)
     x2 = 2 * noise[:, 1]
     return torch.stack([x2**2 / 4 + noise[:, 0], x2], 1)
 
@@ -221,9 +235,9 @@ def banana_log_prob(x: Tensor) -> Tensor:
 BANANA_ENTROPY = 1 + math.log(2 * math.pi) + math.log(2)
 
 
-def noisy_sine(n: int = 1000, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+def noisy_sine(n: int = 1000, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     """x₂ ~ U(-3, 3), x₁ = sin x₂ + N(0, 0.1²). Shape (n, 2). Entropy: NOISY_SINE_ENTROPY."""
-    generator = as_generator(seed)
+    generator = seeded(seed)
     x2 = 6 * torch.rand(n, generator=generator, dtype=dtype) - 3
     return torch.stack([x2.sin() + 0.1 * torch.randn(n, generator=generator, dtype=dtype), x2], 1)
 
@@ -238,9 +252,9 @@ def noisy_sine_log_prob(x: Tensor) -> Tensor:
 NOISY_SINE_ENTROPY = math.log(6) + 0.5 * math.log(2 * math.pi * math.e * 0.01)
 
 
-def checkerboard(n: int = 1000, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+def checkerboard(n: int = 1000, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     """Uniform on the 8 dark squares of a 4 × 4 board over [-4, 4]². Shape (n, 2). Entropy: log 32 = 3.466."""
-    generator = as_generator(seed)
+    generator = seeded(seed)
     column = torch.randint(4, (n,), generator=generator)
     row = 2 * torch.randint(2, (n,), generator=generator) + column % 2
     corner = 2 * torch.stack([column, row], 1).to(dtype) - 4
@@ -250,9 +264,9 @@ def checkerboard(n: int = 1000, seed: Seed = 0, dtype: torch.dtype = torch.float
 CHECKERBOARD_ENTROPY = math.log(32)
 
 
-def spirals(n: int = 1000, noise: float = 0.1, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+def spirals(n: int = 1000, noise: float = 0.1, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     """Two arms, 1.5 turns each, out to radius 3, with Gaussian noise of deviation `noise`. Shape (n, 2)."""
-    generator = as_generator(seed)
+    generator = seeded(seed)
     # The square root spreads the points evenly along the arm.
     turn = torch.rand(n, generator=generator, dtype=dtype).sqrt()
     sign = torch.where(torch.rand(n, generator=generator, dtype=dtype) < 0.5, -1, 1)
@@ -261,9 +275,9 @@ def spirals(n: int = 1000, noise: float = 0.1, seed: Seed = 0, dtype: torch.dtyp
     return arm.T + noise * torch.randn(n, 2, generator=generator, dtype=dtype)
 
 
-def rings(n: int = 1000, noise: float = 0.08, seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+def rings(n: int = 1000, noise: float = 0.08, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     """Three circles of radius 1, 2, 3, evenly covered, with Gaussian noise. Shape (n, 2)."""
-    generator = as_generator(seed)
+    generator = seeded(seed)
     chance = torch.rand(n, generator=generator, dtype=dtype)
     radius = 1 + (chance > 1 / 6).to(dtype) + (chance > 1 / 2).to(dtype)
     angle = 2 * math.pi * torch.rand(n, generator=generator, dtype=dtype)
@@ -273,14 +287,14 @@ def rings(n: int = 1000, noise: float = 0.08, seed: Seed = 0, dtype: torch.dtype
 
 # The course's one target: every family is judged on it, so it has what separates them (two
 # modes, curvature, unequal widths) and what makes the judgement exact (a density in closed form).
-def shared_target(seed: Seed = 0, dtype: torch.dtype = torch.float32) -> Split:
+def shared_target(seed: int = 0, dtype: torch.dtype = torch.float32) -> Split:
     """Two crescents back to back: 8,000 rows to train on, 2,000 to validate, 10,000 to test, each (n, 2).
 
     Half the points have x₂ = 0.6 + 0.8 ε₂, x₁ = 0.3 + 0.6 (x₂ - 0.6)² + 0.2 ε₁; the other half are
     drawn so and turned by 180°. `shared_target_log_prob` is exact, so the nats that a flow misses are
     too: mean(shared_target_log_prob(test)) - mean(flow.log_prob(test)). Entropy: SHARED_TARGET_ENTROPY.
     """
-    generator = as_generator(seed)
+    generator = seeded(seed)
     noise = torch.randn(20_000, 2, generator=generator, dtype=dtype)
     sign = torch.where(torch.rand(20_000, 1, generator=generator, dtype=dtype) < 0.5, -1, 1)
     bend = 0.8 * noise[:, 1]
@@ -399,15 +413,15 @@ _DIAMONDS = {
 }
 
 
-def _table(rows: np.ndarray, layout: dict, columns: Sequence[str], seed: Seed, dtype: torch.dtype) -> Split:
+def _table(rows: np.ndarray, layout: dict, columns: Sequence[str], seed: int, dtype: torch.dtype) -> Split:
     unknown = [name for name in columns if name not in layout]
     if unknown or not columns:
         raise ValueError(f"expected columns among {', '.join(layout)}; got {list(columns)}")
     places, steps, logs = zip(*(layout[name] for name in columns), strict=True)
-    generator = as_generator(seed)
+    generator = seeded(seed)
     x = torch.from_numpy(rows[:, list(places)])  # float64: a longitude's 1e-4 would drown in float32
-    parts = split_rows(len(x), generator)
-    x = dequantize(x, torch.tensor(steps, dtype=x.dtype), generator)
+    parts = split_rows(len(x), generator=generator)
+    x = dequantize(x, torch.tensor(steps, dtype=x.dtype), generator=generator)
     units = Standardizer.fit(x[parts[0]], logs)
     z, _ = units.inverse(x)
     train, valid, test = (z[part].to(dtype) for part in parts)
@@ -424,7 +438,7 @@ def ames_prices(dtype: torch.dtype = torch.float32) -> Tensor:
 
 def ames(
     columns: Sequence[str] = ("price", "living_area", "year_built", "longitude", "latitude"),
-    seed: Seed = 0,
+    seed: int = 0,
     dtype: torch.dtype = torch.float32,
 ) -> Split:
     """House sales in Ames, Iowa, ready for density estimation: Split of (2052, 5), (439, 5), (439, 5).
@@ -443,7 +457,7 @@ def ames(
 
 
 def diamonds(
-    columns: Sequence[str] = tuple(_DIAMONDS), seed: Seed = 0, dtype: torch.dtype = torch.float32
+    columns: Sequence[str] = tuple(_DIAMONDS), seed: int = 0, dtype: torch.dtype = torch.float32
 ) -> Split:
     """53,920 round diamonds, 7-D: Split of (37744, 7), (8088, 7), (8088, 7).
 
@@ -468,7 +482,7 @@ def diamonds(
 DIGITS_LEVELS = 17
 
 
-def digits(seed: Seed = 0, dtype: torch.dtype = torch.float32) -> tuple[Split, Split]:
+def digits(seed: int = 0, dtype: torch.dtype = torch.float32) -> tuple[Split, Split]:
     """1,797 handwritten digits: images with whole levels 0, 1, …, 16 as (n, 1, 8, 8), and labels 0–9 as (n,).
 
     Returns:
@@ -491,9 +505,7 @@ def digits(seed: Seed = 0, dtype: torch.dtype = torch.float32) -> tuple[Split, S
 PATCHES_LEVELS = 256
 
 
-def natural_patches(
-    n: int = 4000, size: int = 8, seed: Seed = 0, dtype: torch.dtype = torch.float32
-) -> Split:
+def natural_patches(n: int = 4000, size: int = 8, seed: int = 0, dtype: torch.dtype = torch.float32) -> Split:
     """Colour patches cut at random from two photographs, whole levels 0–255: `n` to train on and n/4 twice.
 
     Each is (n, 3, size, size). The parts come from different columns of the photographs (left 70%,
@@ -507,7 +519,7 @@ def natural_patches(
     height, width = photographs.shape[2:]
     if not 1 <= size <= int(0.15 * width):
         raise ValueError(f"expected a patch size from 1 to {int(0.15 * width)}, got {size}")
-    generator = as_generator(seed)
+    generator = seeded(seed)
 
     def cut(count: int, left: int, right: int) -> Tensor:
         which = torch.randint(2, (count, 1, 1), generator=generator)

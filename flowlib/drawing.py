@@ -44,8 +44,8 @@ __all__ = [
     "numbers_of",
     "on_grid",
     "outline_of",
+    "path_of",
     "tidy_ticks",
-    "trace_of",
     "window_around",
     "write_beside",
 ]  # fmt: skip
@@ -129,11 +129,11 @@ def draws_of(density: Density, n: int, seed: int = 0) -> Tensor:
     raise ValueError("expected low= and high=, or samples=: a plain function has no range to go by")
 
 
-def trace_of(flow: Flow, samples: Tensor | None, n: int, seed: int) -> list[Tensor]:
+def path_of(flow: Flow, samples: Tensor | None, n: int, seed: int) -> list[Tensor]:
     """The stops in the order z … x, whichever way they were computed."""
     if samples is None:
-        return [stop.value for stop in flow.trace(draws_of(flow.base, n, seed))]
-    return [stop.value for stop in flow.trace(as_input(samples[:n], flow), inverse=True)][::-1]
+        return [stop.value for stop in flow.path(draws_of(flow.base, n, seed))]
+    return [stop.value for stop in flow.path(as_input(samples[:n], flow), inverse=True)][::-1]
 
 
 def window_around(points: np.ndarray, share: float = 1.0) -> tuple[float, float, float, float]:

@@ -10,7 +10,7 @@ from torch.distributions import Distribution
 
 from flowlib import moved
 from flowlib.base import Base, StandardNormal
-from flowlib.bijection import Bijection, Step, check_context, check_event
+from flowlib.bijection import Bijection, Stop, check_context, check_event
 
 __all__ = ["Flow"]
 
@@ -122,22 +122,22 @@ class Flow(nn.Module):
         return x, self.base.log_prob(z) - log_det
 
     @torch.no_grad()
-    def trace(self, values: Tensor, context: Tensor | None = None, inverse: bool = False) -> list[Step]:
+    def path(self, values: Tensor, context: Tensor | None = None, inverse: bool = False) -> list[Stop]:
         """Every stop on the way: from z to x, or from x to z with `inverse=True`.
 
         Returns:
-            Steps of (name, value, log_det), the start included. `log_det` is the sum so far.
+            Stops of (name, value, log_det), the start included. `log_det` is the sum so far.
         """
         check_event(values, self.event_shape, self)
         check_context(context, self.context, len(values), self)
-        stops = [Step("x" if inverse else "z", values, values.new_zeros(len(values)))]
+        stops = [Stop("x" if inverse else "z", values, values.new_zeros(len(values)))]
         layers = list(self.bijection.steps())
         for name, layer in reversed(layers) if inverse else layers:
             before = stops[-1]
             value, term = (layer.inverse if inverse else layer)(
                 before.value, context if layer.context else None
             )
-            stops.append(Step(name, value, before.log_det + term))
+            stops.append(Stop(name, value, before.log_det + term))
         return stops
 
     def _sample_base(self, n: int, temperature: float, generator: torch.Generator | None) -> Tensor:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from flowlib.nets import MaskedMLP
-from flowlib.scalar import AffineTransformer, InverseTransformer
+from flowlib.scalar import AffineToZ, AffineTransformer
 
 try:
     import triton
@@ -74,12 +74,12 @@ def products(
 @jit(do_not_specialize=["batch", "dim", "given", "hidden", "height"])
 def solve_kernel(
     z, x, log_det, known, weights, starts, order, lowest, rate, batch, dim, given, hidden, height, width,
-    INVERSE: tl.constexpr, ROWS: tl.constexpr, UNITS: tl.constexpr, CHUNK: tl.constexpr,
+    TO_Z: tl.constexpr, ROWS: tl.constexpr, UNITS: tl.constexpr, CHUNK: tl.constexpr,
 ):  # fmt: skip
     """z, x: (batch, dim). log_det: (batch,). known: (groups * ROWS, hidden + 1, width).
     weights: (hidden + 1, height, width). starts: (hidden, dim + 1), the units of degrees below 0 ... dim.
     order: (dim,). lowest, rate: the affine transformer's. given: places of level 0 known beforehand.
-    INVERSE: z = x * exp(log_scale) + shift instead of x = z * exp(log_scale) + shift.
+    TO_Z: z = x * exp(s) + t instead of x = z * exp(s) + t.
     """
     row = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     inside = row < batch
@@ -106,7 +106,7 @@ def solve_kernel(
         params = products(below, rows, 2 * step, count, width, ROWS, 2, CHUNK)
         shift, raw = tl.sum(tl.where(pair == 0, params, 0), 1), tl.sum(tl.where(pair == 1, params, 0), 1)
         log_scale = low - 2 * low / (1 + tl.exp(-raw * steepness))
-        if INVERSE:
+        if TO_Z:
             log_scale = -log_scale
             value = (value - shift) * tl.exp(log_scale)
         else:
@@ -144,10 +144,8 @@ def applies(layer: Layer, z: Tensor) -> bool:
     It knows the affine transformer and ReLU, no subclass with a formula of its own.
     """
     net, transformer = layer.net, layer.transformer
-    if type(transformer) is InverseTransformer:
-        transformer = transformer.transformer
     return (
-        type(transformer) is AffineTransformer
+        type(transformer) in (AffineTransformer, AffineToZ)
         and type(net) is MaskedMLP
         and type(net.activation) is nn.ReLU
         and max(map(len, net.degrees)) <= MOST_UNITS * net.dim
@@ -181,8 +179,6 @@ def solve(layer: Layer, z: Tensor, context: Tensor | None, cut: Cut | None = Non
     Shapes: z (batch, D) -> x (batch, D), log |det dx/dz| (batch,).
     """
     net, transformer = layer.net, layer.transformer
-    inverse = type(transformer) is InverseTransformer
-    affine = transformer.transformer if inverse else transformer
     batch, dim = z.shape
     hidden = [len(degree) for degree in net.degrees]
     cut = cut or fast_cut(batch, dim, max(hidden))
@@ -199,9 +195,9 @@ def solve(layer: Layer, z: Tensor, context: Tensor | None, cut: Cut | None = Non
     x, log_det = torch.empty_like(z), z.new_empty(batch)
     with torch.cuda.device_of(z):
         solve_kernel[(groups,)](
-            z, x, log_det, known, weights, layer.starts, layer.order, affine.lowest, affine.rate,
+            z, x, log_det, known, weights, layer.starts, layer.order, transformer.lowest, transformer.rate,
             batch, dim, given, len(hidden), height, width,
-            INVERSE=inverse, ROWS=cut.rows, UNITS=cut.units, CHUNK=cut.chunk,
+            TO_Z=type(transformer) is AffineToZ, ROWS=cut.rows, UNITS=cut.units, CHUNK=cut.chunk,
             num_warps=cut.warps, num_stages=1,
         )  # fmt: skip
     return x, log_det

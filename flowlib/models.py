@@ -21,11 +21,11 @@ from flowlib.flow import Flow
 from flowlib.image import glow_layers
 from flowlib.nets import MLP, Activation, Widths
 from flowlib.planar import Planar, Radial
-from flowlib.scalar import AffineTransformer, InverseTransformer, Transformer
+from flowlib.scalar import AffineToZ, Transformer
 from flowlib.splines import SplineTransformer
 
 __all__ = [
-    "CNF", "IAF", "MAF", "NSF", "Glow", "PlanarFlow", "RadialFlow", "RealNVP", "affine_to_z",
+    "CNF", "IAF", "MAF", "NSF", "Glow", "PlanarFlow", "RadialFlow", "RealNVP",
     "autoregressive_layers", "couplings",
 ]  # fmt: skip
 
@@ -117,7 +117,7 @@ class RealNVP(Flow):
         context: int = 0,
         activation: Activation = nn.ReLU,
     ):
-        steps = couplings(dim, layers, hidden, context, activation, affine_to_z())
+        steps = couplings(dim, layers, hidden, context, activation, AffineToZ())
         super().__init__(steps, StandardNormal((dim,)))
 
 
@@ -294,12 +294,6 @@ class CNF(Flow):
         super().__init__(Continuous(net, **solver), StandardNormal((dim,)))
 
 
-def affine_to_z() -> Transformer:
-    """z = x * exp(s) + t with |s| < 2: the formula from x to z, as Dinh et al. (2017) print it, because
-    training on data goes that way. IAF, which is trained from z to x, turns it round."""
-    return InverseTransformer(AffineTransformer(bound=2.0))
-
-
 def couplings(
     dim: int,
     layers: int,
@@ -334,7 +328,7 @@ def autoregressive_layers(
 ) -> list[MaskedAutoregressive]:
     """Masked autoregressive layers, every second one with the variables in the opposite order."""
     if isinstance(transformer, str):
-        known = {"affine": affine_to_z, "spline": SplineTransformer}
+        known: dict[str, type[Transformer]] = {"affine": AffineToZ, "spline": SplineTransformer}
         if transformer not in known:
             raise ValueError(f'transformer must be "affine", "spline" or a Transformer, got "{transformer}"')
         transformer = known[transformer]()

@@ -234,7 +234,7 @@ class MaskedMLP(nn.Module):
         zero_start: bool = True,
     ):
         super().__init__()
-        order = list(range(dim)) if order is None else [int(place) for place in order]
+        order = list(range(dim)) if order is None else [int(variable) for variable in order]
         if sorted(order) != list(range(dim)):
             raise ValueError(f"order must hold each of 0 ... {dim - 1} once, got {order}")
         hidden = as_sizes(hidden)

@@ -53,8 +53,8 @@ from flowlib.drawing import (
     numbers_of,
     on_grid,
     outline_of,
+    path_of,
     tidy_ticks,
-    trace_of,
     window_around,
     write_beside,
 )
@@ -393,7 +393,7 @@ def trace_panels(
         panels: at most so many stops, the first and last always among them.
         bounds: the window of all panels, as in `density_map`; by default it holds all stops.
     """
-    stops = trace_of(flow, samples, n, seed)
+    stops = path_of(flow, samples, n, seed)
     chosen = sorted({round(k) for k in np.linspace(0, len(stops) - 1, min(panels, len(stops)))})
     bounds = window_around(torch.cat(stops).double().cpu().numpy(), 0.996) if bounds is None else bounds
     axes = new_axes(1, len(chosen), size=(2.1 * len(chosen), 2.3))
@@ -432,7 +432,7 @@ def animate_trace(
         frames_per_step, hold: frames between two stops, and extra frames at both ends.
         bounds: the window; by default it holds all stops.
     """
-    stops = trace_of(flow, samples, n, seed)
+    stops = path_of(flow, samples, n, seed)
     values = np.stack([stop.double().cpu().numpy() for stop in stops])
     bounds = window_around(values.reshape(-1, 2), 0.996) if bounds is None else bounds
     ease = 0.5 - 0.5 * np.cos(np.pi * np.linspace(0, 1, frames_per_step, endpoint=False))

@@ -76,7 +76,7 @@ def everything() -> list[Stage]:
     return [
         *form(["."]),
         tool("types", "mypy"),
-        pytest("house", ["tests/test_house.py", "tests/test_cli.py"], *PARALLEL),
+        pytest("house", ["tests/test_house.py", "tests/test_walls.py", "tests/test_cli.py"], *PARALLEL),
         pytest("laws", ["tests/laws"], "-n", "2"),
         pytest("gpu", ["tests/gpu"], "-n", "2", "--dist", "loadgroup"),
         pytest("exercises", ["tests/notebooks"], UNTIMED, "-n", "2"),
@@ -111,7 +111,7 @@ def fast() -> list[Stage]:
     return [
         *form(["."]),
         tool("types", "mypy"),
-        pytest("house", ["tests/test_house.py"], "-n", "2"),
+        pytest("house", ["tests/test_house.py", "tests/test_walls.py"], "-n", "2"),
         pytest("laws", laws, "-n", "2"),
         tool("release", "flowlib.course.cli", "release", "--check"),
     ]

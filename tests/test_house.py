@@ -1,4 +1,4 @@
-"""The house is in order: folders, environment files, README, the direction of imports."""
+"""The house is in order: folders, environment files, README."""
 
 from __future__ import annotations
 
@@ -28,13 +28,6 @@ EIGHT_PACKAGES = {
     "nbval",
     "scipy",
 }
-# A file of flowlib imports only from files before it.
-ROOMS = [
-    "moved", "recording", "bijection", "scalar", "splines", "linear", "planar", "nets", "coupling", "image",
-    "fused", "autoregressive", "continuous", "residual", "base", "flow", "models", "processes", "training",
-    "assets", "data", "derivatives", "numerics", "sources", "lookups", "suspects", "rules", "subjects",
-    "answers", "checks", "drawing", "table", "plots",
-]  # fmt: skip
 README = (HOUSE / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (HOUSE / "Makefile").read_text(encoding="utf-8")
 
@@ -81,25 +74,6 @@ def test_lessons_hold_what_students_open_and_solutions_what_instructors_hold():
             assert parts[-1] in ("lesson.ipynb", "demo.ipynb", "exercises.ipynb"), path
         if parts[0] == "solutions" and len(parts) > 1:
             assert parts[2:] == ["exercises.ipynb"] or re.match(r"answers/task\d\.py", "/".join(parts[2:]))
-
-
-def test_each_room_uses_only_what_came_before():
-    for path in sorted((HOUSE / "flowlib").glob("*.py")):
-        if path.stem.startswith("_"):
-            continue
-        assert path.stem in ROOMS, f"flowlib/{path.name} has no place in the order of the course"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            used = []
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("flowlib."):
-                used = [node.module.split(".")[1]]
-            elif isinstance(node, ast.ImportFrom) and node.module == "flowlib":
-                used = [alias.name for alias in node.names]
-            elif isinstance(node, ast.Import):
-                used = [alias.name.split(".")[1] for alias in node.names if alias.name.startswith("flowlib.")]
-            for name in used:
-                assert ROOMS.index(name) < ROOMS.index(path.stem), (
-                    f"flowlib/{path.name} imports flowlib.{name}"
-                )
 
 
 # ---------------------------------------------------------------------------- environments

@@ -66,7 +66,7 @@ def test_in_a_chain_each_layer_is_given_what_it_takes():
     assert flow.context == flow.bijection.context == 2
     x, given = torch.randn(5, 3), torch.randn(5, 2)
     assert flow.log_prob(x, given).shape == (5,)
-    assert len(flow.trace(x, given, inverse=True)) == 5
+    assert len(flow.path(x, given, inverse=True)) == 5
     with pytest.raises(ValueError, match=r"needs a context of shape \(5, 2\)"):
         flow.log_prob(x)
     one_row = flow.sample(7, torch.randn(2))

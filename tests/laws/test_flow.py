@@ -155,12 +155,12 @@ def test_a_generator_makes_draws_repeat_and_leaves_the_global_stream_alone(base)
 def test_trace_visits_every_intermediate_both_ways():
     flow = Flow(Chain(Affine(1.0, 2.0), LeakyReLU(0.5), Affine(0.0, 3.0)), StandardNormal((2,)))
     z = torch.randn(4, 2, generator=generator())
-    steps = flow.trace(z)
+    steps = flow.path(z)
     assert [step.name for step in steps] == ["z", "Affine", "LeakyReLU", "Affine"]
     x, log_det = flow.bijection(z)
     torch.testing.assert_close(steps[-1].value, x)
     torch.testing.assert_close(steps[-1].log_det, log_det)
-    back = flow.trace(x, inverse=True)
+    back = flow.path(x, inverse=True)
     assert back[0].name == "x"
     torch.testing.assert_close(back[-1].value, z)
     for there, again in zip(steps, reversed(back), strict=True):
@@ -207,7 +207,7 @@ def test_a_flow_without_context_refuses_one(model):
         lambda: flow.log_prob(x, context[:2]),
         lambda: flow.sample(5, context),
         lambda: flow.sample_with_log_prob(5, context),
-        lambda: flow.trace(x, context),
+        lambda: flow.path(x, context),
         lambda: fit(flow, x, context=context, steps=1),
         lambda: evaluate(flow, x, context=context),
     ):

@@ -52,7 +52,7 @@ class Fitted:
 
     @torch.no_grad()
     def noise(self, x):
-        return self.flow.trace(x, inverse=True)[-1].value
+        return self.flow.path(x, inverse=True)[-1].value
 
 
 mine = Fitted(5)

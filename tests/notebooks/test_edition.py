@@ -119,7 +119,7 @@ def test_its_commands_work_there(students):
     assert done.returncode == 1 and "is the students' edition" in done.stderr
     where = "import flowlib.course.folders as h; print(h.__file__, h.course_root())"
     said = subprocess.run([sys.executable, "-c", where], cwd=students, capture_output=True, text=True).stdout
-    assert said.split() == [str(students / "flowlib/course/house.py"), str(students)]
+    assert said.split() == [str(students / "flowlib/course/folders.py"), str(students)]
 
 
 def test_readme_says_who_may_clone_before_the_first_clone():

@@ -8,16 +8,16 @@
     says: the sign
     why: returns the inverse's log-determinant
 
-    - return a * z, log_det
-    + return a * z, -log_det
+    -     return a * z, log_det
+    +     return a * z, -log_det
     """
 
 Above the empty line stand `why` and, of a wrong one, the test cell that it is `caught_by` and words that
-this cell `says`. Below stands a change, as in a diff: a line of `-` goes, one of `+` comes, one of neither
-(two spaces) stays and shows where. The code follows each sign and a space with its indentation. Further
-changes follow after an empty line. The lines that stay or go must stand in the solution once, one below the
-other; with a line `from: lambda` above, they stand in the right answer `lambda`, higher up in the file.
-An answer that is written differently has no change: its code follows the closing quotes.
+this cell `says`. Below stands a change of the solution, as in a diff: a line with `-` goes, one with `+`
+comes, one with two spaces stays and shows where. Code keeps its indentation behind the sign and a space.
+After an empty line the next change begins. The lines of a change that stay or go must stand in the solution
+once, one below the other. With `from: loops` above, it is a change of the right answer `loops`, higher up in
+the file. An answer that is written differently has no change: its code follows the closing quotes.
 '''
 
 from __future__ import annotations

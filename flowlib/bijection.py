@@ -18,6 +18,7 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from flowlib.inputs import check_tensor, other_shape
 from flowlib.recording import put_off
 
 __all__ = [
@@ -274,10 +275,12 @@ def draw_uniform(shape: tuple[int, ...], like: Tensor, generator: torch.Generato
 
 def check_event(values: Tensor, shape: tuple[int, ...], owner: object) -> None:
     """Raise unless `values` is a floating-point tensor of shape (batch, *shape)."""
+    check_tensor(values, "x")
     if values.dim() != len(shape) + 1 or values.shape[1:] != shape:
         wanted = "(batch" + "".join(f", {size}" for size in shape) + ")"
         raise ValueError(
             f"{type(owner).__name__} expected an input of shape {wanted}, got {tuple(values.shape)}"
+            + other_shape(tuple(values.shape), shape)
         )
     if not values.is_floating_point():
         raise TypeError(
@@ -289,6 +292,8 @@ def check_event(values: Tensor, shape: tuple[int, ...], owner: object) -> None:
 def check_context(context: Tensor | None, size: int, batch: int, owner: object) -> None:
     """Raise unless `context` has shape (batch, size), or is None when size is 0."""
     name = type(owner).__name__
+    if context is not None:
+        check_tensor(context, "context")
     if size == 0 and context is not None:
         raise ValueError(
             f"{name} was built without context (context=0), got one of shape {tuple(context.shape)}. "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+import math
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,8 @@ from torch.distributions import Distribution
 
 from flowlib import moved
 from flowlib.base import Base, StandardNormal
-from flowlib.bijection import Bijection, Stop, check_context, check_event
+from flowlib.bijection import Bijection, Stop, check_context, check_event, no_log_det
+from flowlib.inputs import check_kind, check_tensor, whole_number
 
 __all__ = ["Flow"]
 
@@ -51,6 +53,32 @@ class Flow(nn.Module):
                 f"the base draws events of shape {self.event_shape}"
             )
 
+    def check(self, x: Tensor, context: Tensor | None = None) -> None:
+        """Raise unless x and context are what this flow takes; the message says what to write instead.
+
+        Args:
+            x: (batch, *event), on the device and of the dtype of the flow's weights.
+            context: (batch, context) likewise, for conditional flows only.
+
+        Raises:
+            TypeError: no tensors (an array, a list, a table, a loader), or tensors of another dtype.
+            ValueError: another shape or device, a missing context or one that the flow does not take.
+        """
+        check_event(x, self.event_shape, self)
+        check_context(context, self.context, len(x), self)
+        self._check_kind(x=x, context=context)
+
+    def _check_kind(self, **given: Tensor | None) -> None:
+        if torch.compiler.is_compiling():
+            return
+        own = chain(
+            self.bijection.parameters(), self.bijection.buffers(), self.base.parameters(), self.base.buffers()
+        )
+        like = next((tensor for tensor in own if tensor.is_floating_point()), None)
+        for name, values in given.items():
+            if like is not None and values is not None:
+                check_kind(values, like, name, self)
+
     def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """Log-density of data in nats.
 
@@ -62,13 +90,23 @@ class Flow(nn.Module):
             (batch,). Minus infinity where x has no counterpart in the base's support.
 
         Raises:
-            ValueError: a wrong shape, a missing context or one that the flow does not take, or x outside
-                the bijection's domain.
+            ValueError: x outside the bijection's domain; else, and TypeError, as in `check`.
         """
-        check_event(x, self.event_shape, self)
-        check_context(context, self.context, len(x), self)
+        self.check(x, context)
         z, log_det = self.bijection.inverse(x, context)
         return self.base.log_prob(z) + log_det
+
+    def to_latent(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """The z that each x was made of, z = bijection.inverse(x): where the base sees the data.
+
+        Gradients flow; shapes and errors as in `log_prob`, the result is (batch, *event).
+
+        Example:
+            >>> Flow(Exp(), StandardNormal(())).to_latent(torch.ones(3))
+            tensor([0., 0., 0.])
+        """
+        self.check(x, context)
+        return self.bijection.inverse(x, context)[0]
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         """The same as `log_prob`, so that wrappers such as DistributedDataParallel work."""
@@ -81,23 +119,33 @@ class Flow(nn.Module):
         context: Tensor | None = None,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        *,
+        each: bool = False,
     ) -> Tensor:
         """n draws, without gradients.
 
         Args:
             n: how many.
-            context: (n, context), or one row for all draws.
+            context: (n, context), one row for each draw, or one row for all draws.
             temperature: scale of the base noise; below 1 the samples keep to the dense regions.
             generator: source of randomness, for draws that repeat.
+            each: n draws for each of the m rows of context, instead of one for each of n rows.
 
         Returns:
-            (n, *event).
+            (n, *event); with `each`, (m, n, *event).
+
+        Raises:
+            ValueError: n is no whole number, a negative temperature, a context of the wrong shape or
+                device, or one that the flow does not take.
+            TypeError: a context that is no tensor, or of another dtype than the flow.
+
+        Example:
+            >>> flow, context = RealNVP(2, context=3), torch.randn(4, 3)
+            >>> flow.sample(4, context).shape, flow.sample(100, context, each=True).shape
+            (torch.Size([4, 2]), torch.Size([4, 100, 2]))
         """
-        n = _whole(n)
-        context = _rows(context, n)
-        check_context(context, self.context, n, self)
-        z = self._sample_base(n, temperature, generator)
-        return self.bijection(z, context)[0]
+        z, rows, shape = self._start(n, context, temperature, generator, each)
+        return self.bijection(z, rows)[0].unflatten(0, shape)
 
     def sample_with_log_prob(
         self,
@@ -105,21 +153,47 @@ class Flow(nn.Module):
         context: Tensor | None = None,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
+        *,
+        each: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """n draws and their log-density under the flow, with gradients, in one pass.
 
         This is what variational inference needs: log p(x) = log p_base(z) - log|det dx/dz|.
         The log-density is the flow's own, at temperature 1, whatever temperature drew the samples.
+        Arguments and errors as in `sample`.
 
         Returns:
-            (n, *event) and (n,).
+            (n, *event) and (n,); with `each`, (m, n, *event) and (m, n).
         """
-        n = _whole(n)
-        context = _rows(context, n)
-        check_context(context, self.context, n, self)
-        z = self._sample_base(n, temperature, generator)
-        x, log_det = self.bijection(z, context)
-        return x, self.base.log_prob(z) - log_det
+        z, rows, shape = self._start(n, context, temperature, generator, each)
+        x, log_det = self.bijection(z, rows)
+        return x.unflatten(0, shape), (self.base.log_prob(z) - log_det).unflatten(0, shape)
+
+    def _start(
+        self,
+        n: int,
+        context: Tensor | None,
+        temperature: float,
+        generator: torch.Generator | None,
+        each: bool,
+    ) -> tuple[Tensor, Tensor | None, tuple[int, ...]]:
+        """Where sampling starts: z, a row of context for each z, and the shape of the draws' batch."""
+        n = whole_number(n, "the number of samples")
+        if not temperature >= 0:
+            raise ValueError(f"the temperature must be >= 0, got {temperature}")
+        shape: tuple[int, ...] = (n,)
+        if each:
+            if context is None:
+                raise ValueError("each=True draws for each row of a context, got none: pass context=")
+            check_tensor(context, "context")
+            shape = (len(context), n)
+            check_context(context, self.context, len(context), self)
+            context = context.repeat_interleave(n, 0)
+        else:
+            context = _rows(context, n)
+        check_context(context, self.context, math.prod(shape), self)
+        self._check_kind(context=context)
+        return self.base.sample(math.prod(shape), temperature, generator), context, shape
 
     @torch.no_grad()
     def path(self, values: Tensor, context: Tensor | None = None, inverse: bool = False) -> list[Stop]:
@@ -128,9 +202,8 @@ class Flow(nn.Module):
         Returns:
             Stops of (name, value, log_det), the start included. `log_det` is the sum so far.
         """
-        check_event(values, self.event_shape, self)
-        check_context(context, self.context, len(values), self)
-        stops = [Stop("x" if inverse else "z", values, values.new_zeros(len(values)))]
+        self.check(values, context)
+        stops = [Stop("x" if inverse else "z", values, no_log_det(values))]
         layers = list(self.bijection.steps())
         for name, layer in reversed(layers) if inverse else layers:
             before = stops[-1]
@@ -139,11 +212,6 @@ class Flow(nn.Module):
             )
             stops.append(Stop(name, value, before.log_det + term))
         return stops
-
-    def _sample_base(self, n: int, temperature: float, generator: torch.Generator | None) -> Tensor:
-        if not temperature >= 0:
-            raise ValueError(f"the temperature must be >= 0, got {temperature}")
-        return self.base.sample(n, temperature, generator)
 
     @property
     def parameter_count(self) -> int:
@@ -159,17 +227,11 @@ class Flow(nn.Module):
         )
 
 
-def _whole(n: int) -> int:
-    """A number of samples as an int; whatever counts as one will do, such as a NumPy integer."""
-    if not isinstance(n, Integral) or isinstance(n, bool) or n < 0:
-        raise ValueError(f"the number of samples must be a whole number >= 0, got {n!r}")
-    return int(n)
-
-
 def _rows(context: Tensor | None, n: int) -> Tensor | None:
     """One context row for each of n draws."""
     if context is None:
         return None
+    check_tensor(context, "context")
     if context.dim() == 1:
         context = context[None]
     return context.expand(n, -1) if len(context) == 1 else context

@@ -8,6 +8,7 @@ starts from the base distribution instead of from a random map.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 import torch
@@ -18,11 +19,29 @@ from flowlib.bijection import as_sizes, check_context
 
 __all__ = [
     "MLP", "Activation", "ConvNet", "MaskedLinear", "MaskedMLP", "ResidualMLP", "Widths",
-    "join_context", "relu_in_place", "zero_initialised",
+    "join_context", "new_activation", "relu_in_place", "zero_initialised",
 ]  # fmt: skip
 
 Activation = Callable[[], nn.Module]
 Widths = int | Sequence[int]  # of the hidden layers; a number stands for one layer of that width
+
+
+def new_activation(make: Activation) -> nn.Module:
+    """What `make` makes, such as `nn.ReLU` or `lambda: nn.LeakyReLU(0.2)`.
+
+    Raises:
+        TypeError: it is no such maker, as `torch.relu`, `nn.ReLU()` and "relu" are none, or makes no module.
+    """
+    made: object = None
+    if not isinstance(make, nn.Module):
+        with suppress(TypeError):  # not callable, or a function of a tensor
+            made = make()
+    if not isinstance(made, nn.Module):
+        raise TypeError(
+            "activation must make a module each time it is called, such as nn.ReLU (not nn.ReLU()) "
+            f"or lambda: nn.LeakyReLU(0.2); got {make!r}" + (f", which makes {made!r}" if made else "")
+        )
+    return made
 
 
 class MLP(nn.Module):
@@ -56,7 +75,7 @@ class MLP(nn.Module):
         super().__init__()
         self.context = context
         *inner, last = pairwise([inputs + context, *as_sizes(hidden), outputs])
-        layers = [part for sizes in inner for part in (nn.Linear(*sizes), activation())]
+        layers = [part for sizes in inner for part in (nn.Linear(*sizes), new_activation(activation))]
         self.layers = nn.Sequential(*layers, nn.Linear(*last))
         if zero_start:
             zero_initialised(self.layers[-1])
@@ -99,10 +118,15 @@ class ResidualMLP(nn.Module):
         width = hidden[0]
         self.first = nn.Linear(inputs + context, width)
         self.blocks = nn.ModuleList(
-            nn.Sequential(activation(), nn.Linear(width, width), activation(), nn.Linear(width, width))
+            nn.Sequential(
+                new_activation(activation),
+                nn.Linear(width, width),
+                new_activation(activation),
+                nn.Linear(width, width),
+            )
             for _ in hidden
         )
-        self.last = nn.Sequential(activation(), nn.Linear(width, outputs))
+        self.last = nn.Sequential(new_activation(activation), nn.Linear(width, outputs))
         if zero_start:
             zero_initialised(self.last[-1])
 
@@ -155,9 +179,11 @@ class ConvNet(nn.Module):
         self.context = context
         self.first = nn.Conv2d(inputs, hidden[0], 3, padding=1)
         self.shift = nn.Linear(context, hidden[0]) if context else None
-        middle = [part for sizes in pairwise(hidden) for part in (nn.Conv2d(*sizes, 1), activation())]
+        middle = [
+            part for sizes in pairwise(hidden) for part in (nn.Conv2d(*sizes, 1), new_activation(activation))
+        ]
         last = zero_initialised(nn.Conv2d(hidden[-1], outputs, 3, padding=1))
-        self.rest = nn.Sequential(activation(), *middle, last)
+        self.rest = nn.Sequential(new_activation(activation), *middle, last)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         check_context(context, self.context, len(x), self)
@@ -257,7 +283,7 @@ class MaskedMLP(nn.Module):
         self.layers = nn.ModuleList(MaskedLinear(mask) for mask in (first, *inner, last))
         if zero_start:
             zero_initialised(self.layers[-1])
-        self.activation = activation()
+        self.activation = new_activation(activation)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         h = join_context(x, context, self)

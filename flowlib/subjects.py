@@ -56,7 +56,7 @@ def in_double(
     if points.dtype != torch.float64 and map_ is subject:
         try:
             map_(wide[0]) if context is None else map_(*wide)
-        except RuntimeError:
+        except (RuntimeError, TypeError):
             return map_, points, context
     return map_, *wide
 

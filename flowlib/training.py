@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from flowlib import moved
+from flowlib.failures import check_finite, diverged, warn_of_scale
 from flowlib.flow import Flow
+from flowlib.inputs import check_tensor, whole_number
 from flowlib.processes import Workers
 from flowlib.recording import Repeater
 
@@ -72,6 +74,8 @@ def fit(
     *,
     context: Tensor | None = None,
     valid_context: Tensor | None = None,
+    weights: Tensor | None = None,
+    valid_weights: Tensor | None = None,
     steps: int | None = None,
     epochs: int | None = None,
     batch_size: int = 256,
@@ -97,9 +101,12 @@ def fit(
     gradients are averaged, and all end with the same weights, those that one process would have found.
 
     Args:
-        flow: anything with `log_prob(x)`, or `log_prob(x, context)` if context is given.
+        flow: anything with `log_prob(x)`, or `log_prob(x, context)` if context is given. A compiled flow,
+            `torch.compile(flow)`, trains through what was compiled.
         x, valid: data to fit and to validate, (n, *event).
         context, valid_context: one row for each row of x and valid, (n, context).
+        weights, valid_weights: how much each row counts, (n,), at least 0: the losses are weighted means. A
+            row of weight 2 counts as two rows would. Without them all rows count the same.
         steps: updates to make, 1,000 if neither this nor `epochs` is given.
         epochs: passes over the data, instead of `steps`. A pass drops the last, incomplete batch.
         batch_size: rows for each update, over all processes together.
@@ -119,43 +126,59 @@ def fit(
         The History of the run.
 
     Raises:
-        FloatingPointError: the training loss is infinite or not a number. Names the step and the
-            parameter that had the largest gradient. On a GPU, where looking at every loss would make
-            it wait, this is noticed at the next record, and so is x outside the flow's domain.
+        FloatingPointError: the training loss, or a gradient, is infinite or not a number. Names the step
+            and what broke first: a parameter's gradient, or a layer. On a GPU, where looking at every
+            loss would make it wait, this is noticed at the next record, and so is x outside the flow's
+            domain.
         RuntimeError: record=True, and the step cannot be recorded; or a recorded step is at the end no
             longer the one that was recorded.
-        ValueError: arguments that contradict each other, or no rows.
+        TypeError: data that are no tensors, or not of the flow's dtype; a model without `log_prob`.
+        ValueError: arguments that contradict each other, no rows, or a number in the data that is not
+            finite: named with its row and column.
+
+    Warns:
+        UserWarning: x is far from where the flow starts, a sign that it was not standardised.
     """
-    if len(x) == 0:
-        raise ValueError(f"expected at least one row to fit, got x of shape {tuple(x.shape)}")
-    if valid is not None and len(valid) == 0:
-        raise ValueError("valid holds no rows: pass None, or at least one")
+    given = {
+        "x": x, "valid": valid, "context": context, "valid_context": valid_context,
+        "weights": weights, "valid_weights": valid_weights,
+    }  # fmt: skip
+    for name, values in given.items():
+        if values is not None:
+            check_tensor(values, name)
+    if loss is None:
+        _check_scores(flow)
+    _check_rows(x, valid, context, valid_context, weights, valid_weights)
     _check_batch_size(batch_size)
-    for rows, extra, name in ((x, context, "context"), (valid, valid_context, "valid_context")):
-        if extra is not None and (rows is None or len(extra) != len(rows)):
-            wanted = "no validation data" if rows is None else f"{len(rows)} rows of data"
-            raise ValueError(f"{name} has {len(extra)} rows, for {wanted}")
-    if valid is not None and context is not None and valid_context is None:
-        raise ValueError("the flow is fitted with context: its validation needs valid_context= as well")
     if patience is not None and valid is None:
         raise ValueError("patience= watches the validation loss: pass validation data as well")
+    for name, values in given.items():
+        if values is not None:
+            check_finite(values, name)
+    if loss is None and isinstance(flow, Flow):
+        warn_of_scale(flow, x, context)
+    weights, valid_weights = _relative(weights, "weights", x), _relative(valid_weights, "valid_weights", x)
     batch_size = min(batch_size, len(x))
     steps = _count_steps(steps, epochs, len(x) // batch_size)
     loss = loss or negative_log_likelihood
     workers = Workers(best_device() if device == "auto" else device)
 
-    def batches(generator: torch.Generator, device: torch.device) -> Iterator[tuple[Tensor, Tensor | None]]:
-        rows, extra = x.to(device), None if context is None else context.to(device)
+    def batches(generator: torch.Generator, device: torch.device) -> Iterator[Batch]:
+        parts = [None if part is None else part.to(device) for part in (x, context, weights)]
         while True:
             # Shuffling once an epoch makes every batch a slice, which copies nothing.
-            order = torch.randperm(len(rows), generator=generator).to(device)
-            shuffled = rows[order]
-            extra_shuffled = None if extra is None else extra[order]
-            for first in range(0, len(rows) - batch_size + 1, batch_size):
-                part = slice(first, first + batch_size)
-                yield shuffled[part], None if extra_shuffled is None else extra_shuffled[part]
+            order = torch.randperm(len(x), generator=generator).to(device)
+            shuffled = [None if part is None else part[order] for part in parts]
+            for first in range(0, len(x) - batch_size + 1, batch_size):
+                rows, extra, heavy = (
+                    None if part is None else part[first : first + batch_size] for part in shuffled
+                )
+                assert rows is not None
+                yield rows, extra, heavy
 
-    validate = None if valid is None else _validation(flow, loss, valid, valid_context, workers)
+    validate = (
+        None if valid is None else _validation(flow, loss, valid, valid_context, valid_weights, workers)
+    )
     settings = Settings(
         steps=steps,
         lr=lr,
@@ -201,10 +224,10 @@ def fit_energy(
     """
     _check_batch_size(batch_size)
 
-    def batches(generator: torch.Generator, device: torch.device) -> Iterator[tuple[Tensor, None]]:
+    def batches(generator: torch.Generator, device: torch.device) -> Iterator[Batch]:
         while True:
             # The rows are only counted; every process draws its share of them.
-            yield torch.empty(batch_size, device=device), None
+            yield torch.empty(batch_size, device=device), None, None
 
     def loss(flow: Flow, rows: Tensor, context: Tensor | None) -> Tensor:
         draws, log_q = flow.sample_with_log_prob(len(rows))
@@ -228,38 +251,113 @@ def fit_energy(
 
 def negative_log_likelihood(flow: Flow, x: Tensor, context: Tensor | None = None) -> Tensor:
     """-log p(x), in nats: (batch, *event) -> (batch,)."""
-    return -(flow.log_prob(x) if context is None else flow.log_prob(x, context))
+    # A compiled flow is compiled where it is called; its `log_prob` would be the plain one.
+    score = flow if _is_compiled(flow) else flow.log_prob
+    return -(score(x) if context is None else score(x, context))
 
 
+def _is_compiled(flow: nn.Module) -> bool:
+    """Whether calling this flow runs what `torch.compile(flow)` or `flow.compile()` made of it."""
+    return "_orig_mod" in flow._modules or flow._compiled_call_impl is not None
+
+
+def _check_scores(flow: nn.Module) -> None:
+    """Raise TypeError unless the model scores data."""
+    if isinstance(flow, nn.Module) and callable(getattr(flow, "log_prob", None)):
+        return
+    advice = "pass a Flow, such as Flow(bijection, StandardNormal(D)), or a loss of your own: loss="
+    if isinstance(getattr(flow, "module", None), nn.Module):
+        advice = "pass what it wraps, wrapper.module: under `torchrun` fit shares out the batches itself"
+    raise TypeError(f"fit needs a model with log_prob(x), got {type(flow).__name__}: {advice}")
+
+
+def _relative(weights: Tensor | None, name: str, x: Tensor) -> Tensor | None:
+    """Weights whose mean is 1: then the mean of weighted losses, over all rows, is the weighted mean."""
+    if weights is None:
+        return None
+    if weights.dim() != 1 or not bool((weights >= 0).all()) or not bool((weights > 0).any()):
+        raise ValueError(
+            f"{name} must be one number >= 0 for each row, not all of them 0; got shape "
+            f"{tuple(weights.shape)}, from {weights.min().item():.3g} to {weights.max().item():.3g}"
+        )
+    weights = weights.double()
+    return (weights / weights.mean()).to(torch.float64 if x.dtype == torch.float64 else torch.float32)
+
+
+def _weighted(losses: Tensor, weights: Tensor | None) -> Tensor:
+    """Each row's loss times its weight; their mean is what is trained on."""
+    if weights is None:
+        return losses
+    if losses.shape != weights.shape:
+        raise ValueError(
+            f"weights= needs a loss for each row, shape {tuple(weights.shape)}, got {tuple(losses.shape)}"
+        )
+    return losses * weights
+
+
+Batch = tuple[Tensor, Tensor | None, Tensor | None]  # rows, their context, their weights
 VALIDATION_ROWS = 8192
 
 
 def _validation(
-    flow: nn.Module, loss: Callable[..., Tensor], x: Tensor, context: Tensor | None, workers: Workers
+    flow: nn.Module,
+    loss: Callable[..., Tensor],
+    x: Tensor,
+    context: Tensor | None,
+    weights: Tensor | None,
+    workers: Workers,
 ) -> Callable[[torch.device], float]:
     """A function of the device: the mean loss over the rows of x, shared out over the processes."""
-    mine, extra = workers.share(x), None if context is None else workers.share(context)
+    mine = workers.share(x)
+    extra, heavy = (None if part is None else workers.share(part) for part in (context, weights))
 
     def validate(device: torch.device) -> float:
         total = 0.0
         for first in range(0, len(mine), VALIDATION_ROWS):
             part = slice(first, first + VALIDATION_ROWS)
-            rows, given = mine[part].to(device), None if extra is None else extra[part].to(device)
-            total += loss(flow, rows, given).mean().item() * len(rows)
+            rows = mine[part].to(device)
+            given, share = (None if whole is None else whole[part].to(device) for whole in (extra, heavy))
+            total += _weighted(loss(flow, rows, given), share).mean().item() * len(rows)
         return workers.sum(torch.tensor(total, device=device)).item() / len(x)
 
     return validate
 
 
+def _check_rows(
+    x: Tensor,
+    valid: Tensor | None,
+    context: Tensor | None,
+    valid_context: Tensor | None,
+    weights: Tensor | None,
+    valid_weights: Tensor | None,
+) -> None:
+    """Raise unless there are rows, and a row of context and a weight for each."""
+    if len(x) == 0:
+        raise ValueError(f"expected at least one row to fit, got x of shape {tuple(x.shape)}")
+    if valid is not None and len(valid) == 0:
+        raise ValueError("valid holds no rows: pass None, or at least one")
+    for rows, extra, name in (
+        *((x, context, "context"), (valid, valid_context, "valid_context")),
+        *((x, weights, "weights"), (valid, valid_weights, "valid_weights")),
+    ):
+        if extra is not None and (rows is None or len(extra) != len(rows)):
+            wanted = "no validation data" if rows is None else f"{len(rows)} rows of data"
+            raise ValueError(f"{name} has {len(extra)} rows, for {wanted}")
+    if valid is not None and context is not None and valid_context is None:
+        raise ValueError("the flow is fitted with context: its validation needs valid_context= as well")
+
+
 def _check_batch_size(batch_size: int) -> None:
-    if batch_size < 1:
+    if whole_number(batch_size, "batch_size", least=None) < 1:
         raise ValueError(f"expected batch_size >= 1, got {batch_size}")
 
 
 def _count_steps(steps: int | None, epochs: int | None, per_epoch: int) -> int:
     if steps is not None and epochs is not None:
         raise ValueError(f"expected steps or epochs, got both: steps={steps}, epochs={epochs}")
-    steps = epochs * per_epoch if epochs is not None else 1000 if steps is None else steps
+    if epochs is not None:
+        steps = whole_number(epochs, "epochs", least=None) * per_epoch
+    steps = 1000 if steps is None else whole_number(steps, "steps", least=None)
     if steps < 1:
         raise ValueError(f"expected at least one step, got {steps}")
     return steps
@@ -273,7 +371,7 @@ def best_device() -> torch.device:
 
 
 class NotFinite(FloatingPointError):
-    """A loss that is infinite or not a number; its argument is the loss."""
+    """A loss or a gradient that is infinite or not a number; its argument is the loss."""
 
 
 class Update:
@@ -333,25 +431,34 @@ class Update:
         else:
             group["lr"] = lr
 
-    def __call__(self, rows: Tensor, context: Tensor | None = None) -> None:
-        """Change the weights by one batch: (batch, *event) and (batch, context).
+    def __call__(self, rows: Tensor, context: Tensor | None = None, weights: Tensor | None = None) -> None:
+        """Change the weights by one batch: (batch, *event), (batch, context), and (batch,) to weight rows by.
 
         Raises:
-            NotFinite: on a CPU, if the loss is no number; the weights are then as before.
+            NotFinite: on a CPU, if the loss or a clipped gradient is no number; the weights are then as
+                before.
         """
         mine = self.workers.share(rows)
         # Weighted, so that the sum over processes is the mean over the batch.
-        given = None if context is None else self.workers.share(context)
-        value = self.loss(self.flow, mine, given).mean() * (len(mine) / len(rows))
+        given, heavy = (None if part is None else self.workers.share(part) for part in (context, weights))
+        value = _weighted(self.loss(self.flow, mine, given), heavy).mean() * (len(mine) / len(rows))
         if self.looks and not math.isfinite(value.item()):
             raise NotFinite(value.item())
         self.optimizer.zero_grad(set_to_none=True)
         value.backward()
         self.workers.sum_gradients(self.parameters)
         if self.clip is not None:
-            nn.utils.clip_grad_norm_(self.parameters, self.clip, foreach=True)
+            gradients = [p.grad for p in self.parameters if p.grad is not None]
+            norm = nn.utils.get_total_norm(gradients, foreach=True)
+            if self.looks and not math.isfinite(norm.item()) and not _all_finite(gradients):
+                raise NotFinite(value.item())
+            nn.utils.clip_grads_with_norm_(self.parameters, self.clip, norm, foreach=True)
         self.optimizer.step()
         self.total.add_(value.detach())
+
+
+def _all_finite(tensors: list[Tensor]) -> bool:
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
 # A recording costs about a fifth of a second, and saves a few milliseconds a step.
@@ -388,6 +495,9 @@ class Settings:
     def __post_init__(self) -> None:
         if self.schedule not in ("cosine", None):
             raise ValueError(f'expected schedule="cosine" or None, got {self.schedule!r}')
+        for name in ("evaluate_every", "patience"):
+            if getattr(self, name) is not None:
+                whole_number(getattr(self, name), name, least=1)
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, counted from 1."""
@@ -408,14 +518,14 @@ class _Run:
     """One training: `train` loops, `_step` changes the weights, `_look` records and keeps the best.
 
     Args:
-        batches: (generator, device) -> batches (rows, context) without end.
+        batches: (generator, device) -> batches (rows, context, weights) without end.
         validate: device -> the validation loss; None where there is nothing to validate on.
     """
 
     def __init__(
         self,
         flow: nn.Module,
-        batches: Callable[[torch.Generator, torch.device], Iterator[tuple[Tensor, Tensor | None]]],
+        batches: Callable[[torch.Generator, torch.device], Iterator[Batch]],
         loss: Callable[..., Tensor],
         validate: Callable[[torch.device], float] | None,
         workers: Workers,
@@ -458,11 +568,11 @@ class _Run:
                 )
                 self.step_with = _repeater(self.update, settings.steps, settings.record)
                 batches = self.batches(generator, device)
-                for step, (rows, context) in zip(range(1, settings.steps + 1), batches, strict=False):
-                    self._step(step, rows, context)
+                for step, batch in zip(range(1, settings.steps + 1), batches, strict=False):
+                    self._step(step, batch)
                     bar.update()
                     if settings.looks_at(step):
-                        self._look(step)
+                        self._look(step, batch)
                         bar.set_postfix(self._newest(), refresh=False)
                         if settings.patience is not None and self.strikes >= settings.patience:
                             self.history.stopped_early = step < settings.steps
@@ -478,26 +588,31 @@ class _Run:
         self.history.seconds = time.perf_counter() - started
         return self.history
 
-    def _step(self, step: int, rows: Tensor, context: Tensor | None) -> None:
+    def _step(self, step: int, batch: Batch) -> None:
         if step == 1 and self.workers.count > 1:
             # Layers that start from their first batch must see the same one everywhere.
             with torch.no_grad():
-                self.loss(self.flow, rows, context)
+                self.loss(self.flow, *batch[:2])
         self.update.set_rate(self.settings.rate(step))
         try:
-            (self.step_with if step < self.settings.steps else self.step_with.check)(rows, context)
+            (self.step_with if step < self.settings.steps else self.step_with.check)(*batch)
         except NotFinite as error:
-            raise _diverged(str(step), error.args[0], self.named) from None
+            raise self._diverged(str(step), error.args[0], batch) from None
         if self.step_with.obstacle and not self.history.obstacle:
             self.history.obstacle = self.step_with.obstacle
             _say_why(self.history.obstacle, self.settings.record)
 
-    def _look(self, step: int) -> None:
+    def _diverged(self, step: str, value: float, batch: Batch) -> FloatingPointError:
+        flow = self.flow._modules.get("_orig_mod", self.flow)  # what was compiled
+        assert flow is not None
+        return FloatingPointError(diverged(step, value, flow, *batch[:2]))
+
+    def _look(self, step: int, batch: Batch) -> None:
         """Note the training loss since the last look, and what validation says of the weights."""
         self.step_with.raise_if_failed()
         train = float(self.workers.sum(self.update.total)) / (step - self.last_look)
         if not math.isfinite(train):
-            raise _diverged(f"{self.last_look + 1}–{step}", train, self.named)
+            raise self._diverged(f"{self.last_look + 1}–{step}", train, batch)
         self.history.steps.append(step)
         self.history.train.append(train)
         self.update.total.zero_()
@@ -528,20 +643,6 @@ def _say_why(obstacle: str, record: bool | str) -> None:
         f"the training step cannot be recorded and runs step by step, several times slower: {obstacle}. "
         "record=False says that this is meant.",
         stacklevel=5,
-    )
-
-
-def _diverged(step: str, value: float, named: list[tuple[str, nn.Parameter]]) -> FloatingPointError:
-    """The error for a loss that is no number, with the likeliest culprit: the steepest parameter."""
-    text = f"the training loss became {value} at step {step}"
-    with torch.no_grad():
-        steepest = {name: float(p.grad.abs().max()) for name, p in named if p.grad is not None}
-    if steepest:
-        # Anything that is not a number counts as the largest.
-        name = max(steepest, key=lambda key: steepest[key] if math.isfinite(steepest[key]) else math.inf)
-        text += f". The largest gradient before that was {steepest[name]:.3g}, in {name}"
-    return FloatingPointError(
-        f"{text}. Look for values outside the flow's domain or base, lower lr or clip, or bound the scales."
     )
 
 

@@ -90,7 +90,7 @@ def write(people: list[Submission], released: bytes, lesson: str, folder: Path) 
     for person in people:
         notebook = json.loads(released)
         for cell in notebook["cells"]:
-            grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id")
+            grade_id = exercise.grade_id_of(cell)
             if grade_id in person.sources:
                 cell["source"] = person.sources[grade_id].strip("\n")
         target = folder / person.name / lesson / NOTEBOOK

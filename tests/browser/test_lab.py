@@ -79,7 +79,7 @@ def answered(lab, name, sources):
     """A copy of the tiny exercise with answers in its cells."""
     notebook = lab.read(f"lessons/{LESSON}/exercises.ipynb")
     for cell in notebook["cells"]:
-        source = sources.get(cell["metadata"].get("nbgrader", {}).get("grade_id"))
+        source = sources.get(exercise.grade_id_of(cell))
         cell["source"] = source or cell["source"]
     path = f"lessons/{LESSON}/{name}.ipynb"
     (lab.root / path).write_text(json.dumps(notebook), encoding="utf-8")

@@ -77,7 +77,7 @@ def ids(klass: Class, notebook: dict) -> list[str]:
 
 
 def test_released_cells_run_where_the_release_has_them(klass):
-    released = [cell.grade_id for cell in preflight._released(klass.exercise) if cell.kind == "code"]
+    released = [c.grade_id for c in klass.exercise.cells if c.grade_id and c.kind == "code"]
     assert ids(klass, klass.right_notebook()) == released
     turned = klass.right_notebook()
     turned["cells"].reverse()

@@ -26,6 +26,7 @@ from flowlib.base import StandardNormal
 from flowlib.bijection import Bijection
 from flowlib.continuous import Continuous
 from flowlib.coupling import Coupling
+from flowlib.data import Standardizer
 from flowlib.flow import Flow
 from flowlib.image import Checkpoint, Conv1x1, Split, VariationalDequantization, image_coupling, logit_pixels
 from flowlib.linear import ActNorm, Linear, Permutation
@@ -82,6 +83,10 @@ MODELS = {
     "Exp": lambda: (Flow(Exp(), StandardNormal((3,))), 0, 1, 0),
     "Sigmoid": lambda: (Flow(Sigmoid(), StandardNormal((3,))), 0, 1, 0),
     "LeakyReLU": lambda: (Flow(LeakyReLU(), StandardNormal((3,))), 0, 0, 0),
+    "Standardizer": lambda: (
+        Flow(Standardizer(torch.zeros(2), torch.ones(2), torch.tensor([False, True])), StandardNormal((2,))),
+        *(0, 1, 0),
+    ),
     "MixtureCDF": lambda: (Flow(MixtureCDF(3, event_shape=(2,)), StandardNormal((2,))), 0, 3, 0),
 }
 

@@ -125,9 +125,7 @@ def test_exercise_set_keeps_the_format(lesson):
     metadata = work.notebook["metadata"]
     assert metadata["kernelspec"]["name"] == "python3"
     assert (work.notebook["nbformat"], work.notebook["nbformat_minor"]) >= (4, 5)
-    grade_ids = [
-        c["metadata"]["nbgrader"]["grade_id"] for c in work.notebook["cells"] if "nbgrader" in c["metadata"]
-    ]
+    grade_ids = [cell.grade_id for cell in work.cells if cell.role is not exercise.Role.OTHER]
     assert len(grade_ids) == len(set(grade_ids))
     written = work.written[0].source
     assert exercise.MARK_SCHEME[0] in written and exercise.SOLUTION[0] in written

@@ -2,15 +2,16 @@
 
 Feedback pages carry a policy that forbids scripts, but formgrader shows a student's words on a page
 of the instructor's own Jupyter server, where a script could do all that the instructor can. So what
-is kept of a submission is HTML that has been cleaned, in both places.
+is kept of a submission is HTML that has been cleaned, in both places. Its type says so: `cleaned` alone
+makes Markup of a stranger's words, and a template escapes all that is not Markup.
 """
 
 from __future__ import annotations
 
-import html
 import re
 
 import nh3
+from markupsafe import Markup, escape
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 LONGEST = 20_000  # characters that are rendered; what is longer is shown as it was typed
@@ -20,12 +21,12 @@ _LINK = re.compile(r"https?://|mailto:|#")
 _COMMANDS = re.compile(r"\\(href|url|require|class|cssId|style|data|html\w*|mmlToken|unicode)(?![A-Za-z])")
 
 
-def cleaned(content: str) -> str:
+def cleaned(content: str) -> Markup:
     """HTML with harmless tags only; pictures stay if they stand in it, links if they lead to the web."""
     schemes = {"http", "https", "mailto", "data"}
     content = nh3.clean(content, attribute_filter=_attribute, url_schemes=schemes)
     # The name stays readable. Dropping the backslash would turn \\href into \href.
-    return _COMMANDS.sub(r"\\mathrm{\1}", content)
+    return Markup(_COMMANDS.sub(r"\\mathrm{\1}", content))
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:
@@ -36,32 +37,33 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
     return None if name == "cite" else value
 
 
-def markdown(source: str) -> str:
+def markdown(source: str) -> Markup:
     """Markdown as formgrader renders it, formulas kept, as cleaned HTML."""
     if len(source) > LONGEST:
         return plain(source)
     try:
-        return cleaned(MarkdownWithMath(renderer=_Renderer(escape=False)).render(source))
+        renderer = _Renderer(escape=False, exclude_anchor_links=True)
+        return cleaned(str(MarkdownWithMath(renderer=renderer).render(source)))
     except Exception:  # strangers' words may overwhelm a parser
         return plain(source)
 
 
-def plain(source: str) -> str:
+def plain(source: str) -> Markup:
     """Text as it was typed, as HTML."""
-    return cleaned(f"<pre>{html.escape(source)}</pre>")
+    return cleaned(f"<pre>{escape(source)}</pre>")
 
 
-def formula(source: str) -> str:
+def formula(source: str) -> Markup:
     """LaTeX, for MathJax to set where there is one, as HTML."""
-    return cleaned(f"<div>{html.escape(source)}</div>")
+    return cleaned(f"<div>{escape(source)}</div>")
 
 
-def cell_source(content: str) -> str:
+def cell_source(content: Markup) -> str:
     """Cleaned HTML as the source of a Markdown cell.
 
     In one line it is one block of HTML, in which no renderer of Markdown looks for Markdown again.
     """
-    return "<div>" + content.replace("\r", "").replace("\n", "&#10;") + "</div>"
+    return "<div>" + str(content).replace("\r", "").replace("\n", "&#10;") + "</div>"
 
 
 class _Renderer(IPythonRenderer):
@@ -69,8 +71,4 @@ class _Renderer(IPythonRenderer):
         """A picture that stands in the notebook; of any other, what it was called."""
         if _PICTURE.match(url):
             return super().image(text, url, title)
-        return html.escape(f"[picture {text}: {url[:200]}]")
-
-    def heading(self, text: str, level: int, **_) -> str:
-        """A heading without a link to itself."""
-        return f"<h{level}>{text}</h{level}>\n"
+        return str(escape(f"[picture {text}: {url[:200]}]"))

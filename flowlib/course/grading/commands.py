@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from flowlib.course import extras
 from flowlib.course.folders import (
     NOTEBOOK,
     RESULTS,
@@ -196,6 +197,7 @@ def erase(
     """Forget one student: results, marks, comments and files of all lessons. It cannot be undone."""
     needs_linux(mac=True)
     root = instructors_root()
+    extras.needs("grade")
     out = out or root / RESULTS
     if not yes:
         typer.confirm(f"Erase all that {out} holds of {student}?", abort=True)
@@ -308,9 +310,10 @@ def _plan(lesson: str, *, submitted: Path | None = None, out: Path | None = None
         CourseError: this is the students' edition, or a system on which results cannot be read.
     """
     needs_linux(mac=True)
+    root = instructors_root()
+    extras.needs("grade")
     from flowlib.course.grading.run import Plan
 
-    root = instructors_root()
     name = lesson_name(root, lesson)
     out = out or root / RESULTS
     submitted = submitted or out / "submitted"

@@ -7,38 +7,28 @@ and the page forbids scripts on top. Tests appear as released: without their hid
 from __future__ import annotations
 
 import base64
-import html
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
+from markupsafe import Markup
 
-from flowlib.course.exercises.exercise import Exercise, public, text
+from flowlib.course.exercises.exercise import Exercise, Role, grade_id_of, public
 from flowlib.course.grading import clean
 from flowlib.course.grading.marks import Mark, Marks
 from flowlib.course.grading.trusted import NOT_GRADED, PASSED
+from flowlib.course.pages import templates
 
 MAX_IMAGE = 4 * 2**20
-_COLOURS = HtmlFormatter(style="default")
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; color: #222 }
-body { margin: 2rem auto; padding: 0 1rem }
-pre, code { font: 14px/1.4 ui-monospace, monospace } pre { overflow-x: auto; white-space: pre-wrap }
-.code { border-left: 3px solid #bbb; padding: .1rem 1rem; background: #f7f7f7; margin: .5rem 0 }
-.out { padding: 0 1rem; margin: .5rem 0 } .out img { max-width: 100% } .err { color: #a00 }
-.test, .mark { border-radius: 6px; padding: .5rem 1rem; margin: .5rem 0 }
-.ok { background: #e3f4e8 } .no { background: #fdeae4 } .mark { background: #e4eefa }
-table { border-collapse: collapse } td, th { padding: .15rem .9rem .15rem 0; text-align: left }
-.note { color: #555 }
-"""
 
 
 def warm_up() -> None:
     """Load what rendering needs before the first submission."""
-    _code("x = 1")
+    templates.coloured("x = 1")
     clean.markdown("*x*")
+    for name in ("feedback.html", "summary.html", "cell.html", "output.html", "verdict.html", "mark.html"):
+        templates.ENVIRONMENT.get_template(name)
 
 
 # ---------------------------------------------------------------------------- the notebook
@@ -49,19 +39,15 @@ def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, di
 
     Locked cells come from the exercise (tests without their hidden parts), the rest from the student.
     """
-    master = {}
-    for cell in exercise.notebook["cells"]:
-        about = cell.get("metadata", {}).get("nbgrader")
-        if about:
-            master[about["grade_id"]] = cell
+    master = {cell.grade_id: cell for cell in exercise.cells if cell.grade_id}
     done: list[dict] = []
     used: set[str] = set()
     position: dict[str, int] = {}
     for cell in cells:
         grade_id = cell["grade_id"] if cell["grade_id"] not in used else ""
-        metadata = dict(master[grade_id]["metadata"]) if grade_id else {}
+        metadata = dict(master[grade_id].raw["metadata"]) if grade_id else {}
         used.add(grade_id)
-        made = {"cell_type": "markdown", "metadata": metadata, "id": f"c{len(done)}"}
+        made: dict[str, Any] = {"cell_type": "markdown", "metadata": metadata, "id": f"c{len(done)}"}
         if cell["kind"] == "code":
             made |= {"cell_type": "code", "source": cell["source"]}
             made |= {"execution_count": None, "outputs": _outputs(cell["outputs"])}
@@ -75,39 +61,39 @@ def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, di
 
 def _with_locked_cells(exercise: Exercise, done: list[dict], tests: dict[str, dict]) -> dict:
     """Put each locked cell of the exercise after the marked cell that it follows there."""
-    have = {cell["metadata"].get("nbgrader", {}).get("grade_id") for cell in done}
+    have = {grade_id_of(cell) for cell in done}
     merged = list(done)
-    previous = None
-    for cell in exercise.notebook["cells"]:
-        about = cell.get("metadata", {}).get("nbgrader")
-        if not about:
+    previous = ""
+    for cell in exercise.cells:
+        if cell.role is Role.OTHER:
             continue
-        grade_id = about["grade_id"]
-        if grade_id not in have:
-            made = {
-                "cell_type": cell["cell_type"],
-                "metadata": dict(cell["metadata"]),
-                "source": public(text(cell)),
-                "id": re.sub(r"\W", "-", grade_id)[:60],
+        name = cell.grade_id
+        if name not in have:
+            made: dict[str, Any] = {
+                "cell_type": cell.kind,
+                "metadata": dict(cell.raw["metadata"]),
+                "source": public(cell.source),
+                "id": re.sub(r"\W", "-", name)[:60],
             }
-            if cell["cell_type"] == "code":
-                outputs = _verdict_output(tests[grade_id]) if grade_id in tests else []
+            if cell.kind == "code":
+                outputs = _verdict_output(tests[name]) if name in tests else []
                 made |= {"execution_count": None, "outputs": outputs}
-                if about.get("solution"):
-                    made["source"] = "# This cell was missing."
-            elif about.get("solution"):
+            if cell.role is Role.TASK:
+                made["source"] = "# This cell was missing."
+            elif cell.role is Role.WRITTEN:
                 made["source"] = "*No answer.*"
             merged.insert(_after(merged, previous), made)
-        previous = grade_id
+        previous = name
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return {"cells": merged, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
 
-def _after(cells: list[dict], grade_id: str | None) -> int:
+def _after(cells: list[dict], grade_id: str) -> int:
+    """Behind this cell; '': before all."""
     for index, cell in enumerate(cells):
-        if cell["metadata"].get("nbgrader", {}).get("grade_id") == grade_id and grade_id is not None:
+        if grade_id and grade_id_of(cell) == grade_id:
             return index + 1
-    return 0 if grade_id is None else len(cells)
+    return len(cells) if grade_id else 0
 
 
 def _verdict_output(outcome: dict) -> list[dict]:
@@ -126,7 +112,7 @@ def _verdict_output(outcome: dict) -> list[dict]:
 
 def _outputs(raw: Any) -> list[dict]:
     """Rebuild outputs from what a student's process claims to have shown: known kinds, checked."""
-    outputs = []
+    outputs: list[dict] = []
     for output in raw[:200] if isinstance(raw, list) else []:
         kind = output.get("output_type") if isinstance(output, dict) else None
         if kind == "stream":
@@ -153,23 +139,29 @@ def _words(value: Any) -> str:
     return value.encode("utf-8", "replace").decode()
 
 
+def _picture(content: str | list) -> str | None:
+    """The base64 of a picture, written anew; None if it is too large or none."""
+    whole = (
+        content if isinstance(content, str) else "".join(part for part in content if isinstance(part, str))
+    )
+    if len(whole) > MAX_IMAGE:
+        return None
+    try:
+        return base64.b64encode(base64.b64decode(whole, validate=False)).decode()
+    except ValueError:
+        return None
+
+
 def _data(data: Any) -> dict[str, str]:
-    kept = {}
+    kept: dict[str, str] = {}
     for kind in ("text/plain", "text/html", "text/latex", "text/markdown", "image/png", "image/jpeg"):
         content = data.get(kind) if isinstance(data, dict) else None
         if not isinstance(content, str | list):
             continue
-        content = _words(content) if kind.startswith("text/") else content
-        if kind.startswith("image/"):
-            if isinstance(content, list):
-                content = "".join(part for part in content if isinstance(part, str))
-            if len(content) > MAX_IMAGE:
-                continue
-            try:
-                content = base64.b64encode(base64.b64decode(content, validate=False)).decode()
-            except ValueError:
-                continue
-        kept[kind] = content
+        if kind.startswith("text/"):
+            kept[kind] = _words(content)
+        elif (picture := _picture(content)) is not None:
+            kept[kind] = picture
     # Whoever shows an output takes one of its kinds: those that hold markup become cleaned HTML.
     for kind, harmless in (
         ("text/latex", clean.formula),
@@ -184,6 +176,51 @@ def _data(data: Any) -> dict[str, str]:
 # ---------------------------------------------------------------------------- the page
 
 
+@dataclass(frozen=True)
+class Test:
+    """A test as its page shows it: its source as released, and what came of it."""
+
+    name: str
+    points: float
+    source: str
+    outcome: Any
+
+    @property
+    def passed(self) -> bool:
+        return self.outcome["status"] == PASSED
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task as its page shows it: its tests, the marks of its cells, and what a person said.
+
+    The cells that hold its points are its tests, and itself if a person marks it.
+    """
+
+    name: str
+    tests: list[Test]
+    marks: dict[str, Mark]
+    comment: str
+
+    @property
+    def points(self) -> float:
+        return sum(mark.points for mark in self.marks.values())
+
+    @property
+    def most(self) -> float:
+        return sum(mark.most for mark in self.marks.values())
+
+    @property
+    def waits(self) -> bool:
+        """Whether all of its points are a person's to give, and none is given yet."""
+        return bool(self.marks) and all(mark.waits for mark in self.marks.values())
+
+    @property
+    def by_hand(self) -> dict[str, Mark]:
+        """The marks that a person gave or has still to give."""
+        return {name: mark for name, mark in self.marks.items() if mark.waits or mark.by_person}
+
+
 def page(
     student: str, assignment: str, exercise: Exercise, cells: list[dict], result: dict, isolated: bool
 ) -> str:
@@ -194,54 +231,42 @@ def page(
     """
     entry = {**result, "student": student, "assignment": assignment, "isolated": isolated}
     marks = automatic_marks(exercise, result)
-    tests = result["tests"]
-    parts = [_slot("summary", _summary(exercise, entry, marks))]
-    due = _names(exercise)
-    for index, cell in enumerate(cells):
-        parts.append(_cell(cell))
-        grade_id = cell["grade_id"]
-        if grade_id in due and not any(other["grade_id"] == grade_id for other in cells[index + 1 :]):
-            due.remove(grade_id)
-            parts += _verdict(exercise, grade_id, tests, marks)
-    for grade_id in due:
-        parts.append(f"<h3>{html.escape(grade_id)}</h3>")
-        parts += _verdict(exercise, grade_id, tests, marks)
-    return document(f"{assignment}: {student}", "\n".join(parts))
+    tasks = {task.name: task for task in _tasks(exercise, marks, result["tests"])}
+    last = {cell["grade_id"]: index for index, cell in enumerate(cells)}
+    return templates.render(
+        "feedback.html",
+        entry=entry,
+        marks=marks,
+        tasks=list(tasks.values()),
+        cells=[
+            (_shown(cell), tasks.get(cell["grade_id"]) if last[cell["grade_id"]] == index else None)
+            for index, cell in enumerate(cells)
+        ],
+        missing=[task for name, task in tasks.items() if name not in last],
+    )
 
 
-def with_marks(old: str, exercise: Exercise, entry: dict, marks: Marks) -> str:
+def with_marks(old: str, exercise: Exercise, entry: Any, marks: Marks) -> str:
     """A feedback page with its marks, comments and total as they stand in the gradebook.
 
     Args:
         old: the page as `page` wrote it.
         entry: the student's line in the journal.
     """
-    new = _fill(old, "summary", _summary(exercise, entry, marks))
-    for name in _names(exercise):
-        new = _fill(new, f"mark {name}", _mark(exercise, name, marks))
+    tasks = _tasks(exercise, marks, {})
+    summary = templates.render("summary.html", entry=entry, marks=marks, tasks=tasks)
+    new = _fill(old, "summary", summary)
+    for task in tasks:
+        new = _fill(new, f"mark {task.name}", templates.render("mark.html", task=task))
     return new
 
 
-def _slot(name: str, content: str) -> str:
-    return f"<!-- {name} -->{content}<!-- end {name} -->"
-
-
 def _fill(old: str, name: str, content: str) -> str:
-    first, opening, rest = old.partition(f"<!-- {name} -->")
-    _, closing, last = rest.partition(f"<!-- end {name} -->")
-    return first + opening + content + closing + last if closing else old
-
-
-def document(title: str, body: str) -> str:
-    """A page on its own: no scripts, nothing loaded from elsewhere."""
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title>"
-        f"<style>{_STYLE}{_COLOURS.get_style_defs('.code')}</style></head><body>\n{body}\n</body></html>\n"
-    )
+    """Put new content, with the comments around it, where a page has a slot of this name."""
+    opening, closing = f"<!-- {name} -->", f"<!-- end {name} -->"
+    first, found, rest = old.partition(opening)
+    _, end, last = rest.partition(closing)
+    return first + content + last if found and end else old
 
 
 def automatic_marks(exercise: Exercise, result: dict) -> Marks:
@@ -256,122 +281,41 @@ def automatic_marks(exercise: Exercise, result: dict) -> Marks:
     return Marks(cells)
 
 
-def _summary(exercise: Exercise, entry: dict, marks: Marks) -> str:
-    parts = [
-        f"<h1>{html.escape(entry['assignment'])}</h1>",
-        f"<p>{html.escape(entry['student'])}: {_total(marks)}</p>",
-        f"<table>{''.join(_row(exercise, name, marks) for name in _names(exercise))}</table>",
-    ]
-    if not entry["isolated"]:
-        parts.append(
-            "<p class='err'>Graded without a sandbox: the tests could be reached by the code they judge.</p>"
-        )
-    for words, kind in ((entry["why"], "err"), (entry["notes"], "note")):
-        if words:
-            items = "".join(f"<li>{html.escape(word)}</li>" for word in words)
-            parts.append(f"<ul class='{kind}'>{items}</ul>")
-    parts.append(f"<p class='note'>Receipt of your files: <code>{entry['receipt'][:16]}</code></p>")
-    return "\n".join(parts)
+def _tasks(exercise: Exercise, marks: Marks, outcomes: Mapping[str, Any]) -> list[Task]:
+    """The tasks in their order, each once: one may have tests and points of a person.
+
+    Args:
+        outcomes: what came of the tests by grade_id; of a test without an outcome only the mark shows.
+    """
+    tests = {task.grade_id: task.tests for task in exercise.tasks}
+    by_person = {written.grade_id for written in exercise.written}
+    found = []
+    names = [task.grade_id for task in exercise.tasks] + [written.grade_id for written in exercise.written]
+    for name in dict.fromkeys(names):
+        mine = tests.get(name, ())
+        shown = [
+            Test(test.grade_id, test.points, public(test.source), outcomes[test.grade_id])
+            for test in mine
+            if test.grade_id in outcomes
+        ]
+        graded = [*(test.grade_id for test in mine), *([name] if name in by_person else [])]
+        held = {cell: marks.cells[cell] for cell in graded if cell in marks.cells}
+        found.append(Task(name, shown, held, marks.comments.get(name, "")))
+    return found
 
 
-def _total(marks: Marks) -> str:
-    """The points so far, and how many are still to come."""
-    words = f"<b>{marks.points:g} of {marks.most:g}</b> points"
-    if marks.penalty:
-        words += f", {marks.penalty:g} taken off for being late"
-    return words + (f"; a person has still to give up to {marks.waiting:g}." if marks.waiting else ".")
-
-
-def _row(exercise: Exercise, grade_id: str, marks: Marks) -> str:
-    """A task in the table: its points, or that a person marks it."""
-    cells = [marks.cells[name] for name in _graded_by(exercise, grade_id) if name in marks.cells]
-    most = sum(mark.most for mark in cells)
-    got = f"{sum(mark.points for mark in cells):g} of {most:g}"
-    if cells and all(mark.waits for mark in cells):
-        got = f"a person marks this ({most:g})"
-    return f"<tr><td>{html.escape(grade_id)}</td><td>{got}</td></tr>"
-
-
-def _graded_by(exercise: Exercise, grade_id: str) -> list[str]:
-    """The cells that hold the points of a task: its tests, and itself if a person marks it."""
-    tests = [test.grade_id for task in exercise.tasks if task.grade_id == grade_id for test in task.tests]
-    return tests + [written.grade_id for written in exercise.written if written.grade_id == grade_id]
-
-
-def _names(exercise: Exercise) -> list[str]:
-    """The tasks, each once: one may have tests and points of a person."""
-    return list(dict.fromkeys(task.grade_id for task in (*exercise.tasks, *exercise.written)))
-
-
-def _verdict(exercise: Exercise, grade_id: str, tests: dict[str, dict], marks: Marks) -> list[str]:
-    """What follows the cell of a task: its tests, and what a person gave and said."""
-    shown = [
-        _test(test, tests[test.grade_id])
-        for task in exercise.tasks
-        if task.grade_id == grade_id
-        for test in task.tests
-        if test.grade_id in tests
-    ]
-    return [*shown, _slot(f"mark {grade_id}", _mark(exercise, grade_id, marks))]
-
-
-def _mark(exercise: Exercise, grade_id: str, marks: Marks) -> str:
-    """What a person gave and said, or has still to give."""
-    lines = []
-    for name in _graded_by(exercise, grade_id):
-        mark = marks.cells.get(name)
-        if mark and mark.waits:
-            lines.append(f"<b>{html.escape(name)}</b>: a person marks this ({mark.most:g})")
-        elif mark and mark.by_person:
-            lines.append(f"<b>{html.escape(name)}</b>: {mark.points:g} of {mark.most:g}, given by a person")
-    if comment := marks.comments.get(grade_id):
-        lines.append(html.escape(comment).replace("\n", "<br>"))
-    return f"<div class='mark'>{'<br>'.join(lines)}</div>" if lines else ""
-
-
-def _cell(cell: dict) -> str:
+def _shown(cell: dict) -> dict[str, Any]:
+    """A cell for its template: code with its outputs, or words made harmless."""
     if cell["kind"] != "code":
-        return _words_of(cell)
-    shown = "".join(_output(output) for output in _outputs(cell["outputs"]))
-    if cell["error"]:
-        shown += f"<div class='out err'>{html.escape(cell['error'])}</div>"
-    return _code(cell["source"]) + shown
+        return {"kind": "words", "words": _words_of(cell)}
+    return {
+        "kind": "code",
+        "source": cell["source"],
+        "outputs": _outputs(cell["outputs"]),
+        "error": cell["error"],
+    }
 
 
-def _test(test, outcome: dict) -> str:
-    good = outcome["status"] == PASSED
-    words = (
-        f"<b>{html.escape(test.grade_id)}</b>: {outcome['status']}, {outcome['score']:g} of {test.points:g}"
-    )
-    if outcome["message"]:
-        words += f"<br>{html.escape(outcome['message'])}"
-    source = f"<details><summary>the test</summary>{_code(public(test.source))}</details>"
-    return f"<div class='test {'ok' if good else 'no'}'>{words}{source}</div>"
-
-
-def _output(output: dict) -> str:
-    if output["output_type"] == "stream":
-        colour = " err" if output["name"] == "stderr" else ""
-        return f"<div class='out{colour}'><pre>{html.escape(output['text'])}</pre></div>"
-    if output["output_type"] == "error":
-        lines = "\n".join(output["traceback"]) or f"{output['ename']}: {output['evalue']}"
-        return f"<div class='out err'><pre>{html.escape(lines)}</pre></div>"
-    data = output["data"]
-    for kind in ("image/png", "image/jpeg"):
-        if kind in data:
-            source = f"data:{kind};base64,{data[kind]}"
-            return f"<div class='out'><img alt='a figure of this cell' src='{source}'></div>"
-    if "text/html" in data:
-        return f"<div class='out'>{data['text/html']}</div>"
-    return f"<div class='out'><pre>{html.escape(data.get('text/plain', ''))}</pre></div>"
-
-
-def _code(source: str) -> str:
-    if len(source) > 50_000:
-        return f"<div class='code'><pre>{html.escape(source)}</pre></div>"
-    return f"<div class='code'>{highlight(source, PythonLexer(), _COLOURS)}</div>"
-
-
-def _words_of(cell: dict) -> str:
+def _words_of(cell: dict) -> Markup:
     """A Markdown cell rendered, a raw cell as it stands, both harmless."""
     return (clean.markdown if cell["kind"] == "markdown" else clean.plain)(cell["source"])

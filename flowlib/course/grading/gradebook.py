@@ -17,7 +17,7 @@ from nbgrader.utils import compute_checksum
 from sqlalchemy import text as sql
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
-from flowlib.course.exercises.exercise import Exercise, text
+from flowlib.course.exercises.exercise import Exercise, Role
 from flowlib.course.folders import CourseError
 from flowlib.course.grading import private
 from flowlib.course.grading.marks import Mark, Marks
@@ -81,34 +81,26 @@ class Book:
         book, name = self.book, self.assignment
         book.update_or_create_assignment(name)
         book.update_or_create_notebook(NOTEBOOK, name, kernelspec=json.dumps(_KERNEL))
-        for cell in exercise.notebook["cells"]:
-            about = cell.get("metadata", {}).get("nbgrader")
-            if not about:
+        for cell in exercise.cells:
+            if cell.role is Role.OTHER:
                 continue
-            grade_id, kind = about["grade_id"], cell["cell_type"]
+            where = cell.grade_id, NOTEBOOK, name
             try:
-                if about.get("grade"):
-                    points = float(about["points"])
+                if cell.points is not None:
                     book.update_or_create_grade_cell(
-                        grade_id, NOTEBOOK, name, max_score=points, cell_type=kind
+                        *where, max_score=float(cell.points), cell_type=cell.kind
                     )
-                if about.get("solution"):
-                    book.update_or_create_solution_cell(grade_id, NOTEBOOK, name)
-                if about.get("grade") or about.get("solution") or about.get("locked"):
-                    node = from_dict({**cell, "source": text(cell)})
-                    book.update_or_create_source_cell(
-                        grade_id,
-                        NOTEBOOK,
-                        name,
-                        cell_type=kind,
-                        source=text(cell),
-                        locked=bool(
-                            about.get("locked") or (about.get("grade") and not about.get("solution"))
-                        ),
-                        checksum=compute_checksum(node),
-                    )
+                if not cell.given:
+                    book.update_or_create_solution_cell(*where)
+                book.update_or_create_source_cell(
+                    *where,
+                    cell_type=cell.kind,
+                    source=cell.source,
+                    locked=cell.given,
+                    checksum=compute_checksum(from_dict({**cell.raw, "source": cell.source})),
+                )
             except InvalidEntry as error:
-                raise CourseError(f"The gradebook refuses cell {grade_id} of {name}: {error}") from error
+                raise CourseError(f"The gradebook refuses cell {cell.grade_id} of {name}: {error}") from error
 
     def record(self, entry: dict) -> None:
         """Write one journal entry; doing it twice changes nothing.

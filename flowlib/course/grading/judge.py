@@ -18,7 +18,7 @@ from typing import Any
 
 from flowlib.course.box.outside import Box, BoxLost
 from flowlib.course.box.walls import Limits
-from flowlib.course.exercises.exercise import HIDDEN, Cell, Exercise, Task, TestCell, given_code
+from flowlib.course.exercises.exercise import HIDDEN, Cell, Exercise, Role, Task, TestCell, given_code
 from flowlib.course.grading import preflight, scratch, similarity, trusted, written
 from flowlib.course.grading.preflight import Submission
 from flowlib.course.grading.trusted import Outcome
@@ -197,7 +197,7 @@ class Attempt:
         self.box = box
         for step in cells:
             cell = self.submission.cells[step]
-            if cell.role == "test":
+            if cell.role is Role.TEST:
                 if cell.grade_id in self.tests:
                     self._test(step, *self.tests[cell.grade_id])
             elif not cell.given:
@@ -208,7 +208,8 @@ class Attempt:
 
     def _private(self, step: int) -> bool:
         """A hidden test ran before this cell: what the student's process says now could be its inputs."""
-        return any(cell.role == "test" and HIDDEN[0] in cell.source for cell in self.submission.cells[:step])
+        above = self.submission.cells[:step]
+        return any(cell.role is Role.TEST and HIDDEN[0] in cell.source for cell in above)
 
     def _student_cell(self, cell: Cell, step: int) -> None:
         outputs: list = []
@@ -266,7 +267,7 @@ class Attempt:
             return
         else:
             above = self.submission.cells[:step]
-            given = [cell.source for cell in above if cell.role == "locked" and cell.kind == "code"]
+            given = [cell.source for cell in above if cell.role is Role.LOCKED and cell.kind == "code"]
             seconds, private = self.clock.cell(), self._private(step)
             outcome = trusted.run_test(
                 test, self.box, task.names, given, self.code, seconds, self.key, private, self.released

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from flowlib.course.box.outside import Box
 from flowlib.course.box.walls import Limits
-from flowlib.course.exercises.exercise import Exercise, Result, Task
+from flowlib.course.exercises.exercise import Exercise, Result, Task, grade_id_of
 from flowlib.course.exercises.release import student_version
 from flowlib.course.folders import NOTEBOOK
 from flowlib.course.grading import judge, preflight, scratch, workers
@@ -93,8 +93,7 @@ def fill(exercise: Exercise, sources: dict[str, str]) -> Submission:
     """The released notebook with these sources in its cells, as the judge reads it."""
     notebook = copy.deepcopy(_released(exercise.path, _fingerprint(exercise)))
     for cell in notebook["cells"]:
-        grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id")
-        cell["source"] = sources.get(grade_id, cell["source"])
+        cell["source"] = sources.get(grade_id_of(cell), cell["source"])
     return preflight.repair(preflight.Collected({NOTEBOOK: json.dumps(notebook).encode()}), exercise)
 
 

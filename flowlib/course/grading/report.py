@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import base64
 import csv
-import html
 import io
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
+from flowlib.course.exercises.exercise import Task
 from flowlib.course.grading import feedback, private, similarity
 from flowlib.course.grading.run import Run, mistakes
+from flowlib.course.pages import templates
 
 
 def write(run: Run) -> int:
@@ -105,50 +107,44 @@ def _cell(value) -> str:
 
 def page(run: Run) -> str:
     """The report as one page."""
-    if not run.entries:
-        return feedback.document(f"Report: {run.plan.assignment}", "<p>There are no submissions.</p>")
-    tasks = run.exercise.tasks
-    totals = [sum(o["score"] for o in entry["tests"].values()) for entry in run.entries.values()]
-    most = sum(task.points for task in tasks)
-    seconds = [entry["seconds"] for entry in run.entries.values()]
-    share = {
-        task.grade_id: np.mean(
-            [
-                sum(e["tests"][t.grade_id]["score"] for t in task.tests) / task.points
-                for e in run.entries.values()
-            ]
-        )
-        for task in tasks
-        if task.points
+    entries = run.entries
+    if not entries:
+        return templates.render("report.html", assignment=run.plan.assignment, numbers={})
+    return templates.render(
+        "report.html",
+        assignment=run.plan.assignment,
+        numbers=_numbers(run),
+        without_walls=run.without_walls,
+        distribution=_png(_distribution(run)),
+        difficulty=_png(_difficulty(run)),
+        mistakes=mistakes(entries)[:20],
+        needs_person=[(student, "; ".join(why)) for student, why in run.needs_person.items()],
+        alike=[(pair.one, pair.other, _shares(pair)) for pair in run.pairs],
+        too_long=similarity.too_long({student: entry["sources"] for student, entry in entries.items()}),
+        repaired=[(s, "; ".join(entry["notes"])) for s, entry in entries.items() if entry["notes"]],
+    )
+
+
+def _numbers(run: Run) -> dict[str, float]:
+    """The class in numbers."""
+    totals = _totals(run)
+    return {
+        "submissions": len(totals),
+        "median": float(np.median(totals)),
+        "mean": float(np.mean(totals)),
+        "most": _most(run),
+        "seconds": float(np.median([entry["seconds"] for entry in run.entries.values()])),
     }
-    parts = [
-        f"<h1>{html.escape(run.plan.assignment)}</h1>",
-        f"<p>{len(totals)} submissions; median {np.median(totals):g} of {most:g} points from tests, "
-        f"mean {np.mean(totals):.1f}; grading took {np.median(seconds):.1f} s a submission (median).</p>",
-    ]
-    if run.without_walls:
-        parts.append(
-            "<p class='err'><b>Graded without a sandbox.</b> Code could reach the tests that judge it.</p>"
-        )
-    parts += [
-        "<h2>Points</h2>",
-        _picture(_distribution(totals, most), "how many submissions got how many points"),
-        "<h2>Tasks</h2>",
-        _picture(_difficulty(share), "mean share of points for each task"),
-        "<h2>Commonest mistakes</h2>",
-        _html_table(("test", "diagnosis", "students"), mistakes(run.entries)[:20]),
-        "<h2>Needs a person</h2>",
-        _html_table(("student", "why"), [(s, "; ".join(why)) for s, why in run.needs_person.items()]),
-        "<h2>Alike</h2>",
-        "<p>Similar code is a reason to look, not a proof. The given code is not counted.</p>",
-        _html_table(("one", "other", "shared"), [(p.one, p.other, _shares(p)) for p in run.pairs]),
-        *_not_compared(run),
-        "<h2>Repaired</h2>",
-        _html_table(
-            ("student", "what"), [(s, "; ".join(e["notes"])) for s, e in run.entries.items() if e["notes"]]
-        ),
-    ]
-    return feedback.document(f"Report: {run.plan.assignment}", "\n".join(parts))
+
+
+def _totals(run: Run) -> list[float]:
+    """The points from tests of each submission."""
+    return [sum(test["score"] for test in entry["tests"].values()) for entry in run.entries.values()]
+
+
+def _most(run: Run) -> float:
+    """The points that tests can give."""
+    return sum(task.points for task in run.exercise.tasks)
 
 
 def _shares(pair: similarity.Pair) -> str:
@@ -156,46 +152,36 @@ def _shares(pair: similarity.Pair) -> str:
     return ", ".join(f"{task} {100 * share:.0f} %" for task, share in pair.tasks.items())
 
 
-def _not_compared(run: Run) -> list[str]:
-    long = similarity.too_long({student: entry["sources"] for student, entry in run.entries.items()})
-    return [f"<p>Too long to be compared: {html.escape(', '.join(long))}.</p>"] if long else []
-
-
-def _distribution(totals: Sequence[float], most: float):
-    from matplotlib.figure import Figure
-
+def _distribution(run: Run) -> Figure:
+    """How many submissions got how many points."""
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     axes = figure.subplots()
-    axes.hist(totals, bins=np.arange(-0.5, most + 1.5), color="#0072B2", edgecolor="white")
+    edges = np.arange(-0.5, _most(run) + 1.5).tolist()
+    axes.hist(_totals(run), bins=edges, color="#0072B2", edgecolor="white")
     axes.set(xlabel="points from tests", ylabel="submissions")
     for axis in (axes.xaxis, axes.yaxis):
-        axis.get_major_locator().set_params(integer=True)
+        axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     return figure
 
 
-def _difficulty(share: dict[str, float]):
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 0.6 + 0.35 * len(share)), layout="constrained")
+def _difficulty(run: Run) -> Figure:
+    """The mean share of its points that each task gave."""
+    shares = {task.grade_id: _mean_share(run, task) for task in run.exercise.tasks if task.points}
+    figure = Figure(figsize=(7, 0.6 + 0.35 * len(shares)), layout="constrained")
     axes = figure.subplots()
-    axes.barh(list(share), list(share.values()), color="#D55E00")
+    axes.barh(list(shares), list(shares.values()), color="#D55E00")
     axes.set(xlabel="mean share of the task's points", xlim=(0, 1))
     axes.invert_yaxis()
     return figure
 
 
-def _picture(figure, words: str) -> str:
+def _mean_share(run: Run, task: Task) -> float:
+    got = [sum(e["tests"][test.grade_id]["score"] for test in task.tests) for e in run.entries.values()]
+    return float(np.mean(got)) / task.points
+
+
+def _png(figure: Figure) -> str:
+    """A figure as it stands in a page: base64 of a PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f"<img alt='{html.escape(words)}' src='data:image/png;base64,{data}' style='max-width:100%'>"
-
-
-def _html_table(head: Sequence[str], rows: Sequence[Sequence]) -> str:
-    if not rows:
-        return "<p>None.</p>"
-    top = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows
-    )
-    return f"<table><tr>{top}</tr>{body}</table>"
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 
+from flowlib.course import extras
 from flowlib.course.box import values
 from flowlib.course.box.walls import FIGURES
 from flowlib.course.folders import CourseError
@@ -185,9 +186,7 @@ class Cluster:
         try:
             from distributed import Client
         except ImportError:
-            raise CourseError(
-                "--cluster needs Dask: pip install -c constraints.txt -e '.[cluster]'"
-            ) from None
+            raise CourseError(f"--cluster needs Dask: {extras.command('grade', 'cluster')}") from None
         try:
             self.client = Client(address, timeout=10)
         except (OSError, ValueError) as error:

@@ -16,10 +16,12 @@ from pathlib import Path
 
 from flowlib.course.exercises.exercise import text
 from flowlib.course.folders import CourseError, lesson_names
-from flowlib.course.pages.web import MATH, read_notebook, title_of, words_for_figure
+from flowlib.course.pages import templates
+from flowlib.course.pages.web import MATH, read_notebook, replaced, title_of, words_for_figure
 
 KINDS = {"lesson": "Lesson", "demo": "Demo", "exercises": "Exercises"}
 CHEAT_SHEET = "cheatsheet.html"
+STATIC = Path(__file__).parent / "static"  # what the site shows beside its pages
 TAG = re.compile(r"\\tag\{(\d+\.\d+[a-z]?)\}")
 
 CONF = """\
@@ -45,18 +47,6 @@ html_copy_source = False
 html_show_sourcelink = False
 """
 
-# A blue cloud and a vermilion one: z and x.
-ICON = """\
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><circle cx="11" cy="16" r="9" fill="#0072B2"/>\
-<path d="M14 22a9 9 0 0 1 14-9 9 9 0 0 0-14 9z" fill="#D55E00"/></svg>
-"""
-
-CSS = """\
-/* Figures are drawn on white; in dark mode they keep it, so their colours mean the same. */
-.cell_output img, article img { background: #ffffff; border-radius: 4px; }
-div.cell_input { border-left: 3px solid #0072b2; }
-"""
-
 
 def make_site(root: Path) -> Path:
     """Build .build/site and return its first page.
@@ -80,8 +70,7 @@ def make_site(root: Path) -> Path:
         "html",
         "-W",
         "--keep-going",
-        str(source),
-        str(target),
+        *map(str, (source, target)),
     ]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -89,28 +78,29 @@ def make_site(root: Path) -> Path:
             f"The site has faults:\n{(done.stdout + done.stderr).replace(str(source), 'lessons')}"
         )
     for page in target.rglob("*.html"):
-        page.write_text(_accessible(page.read_text(encoding="utf-8")), encoding="utf-8")
+        if page.name != CHEAT_SHEET:  # the others are the theme's
+            page.write_text(accessible(page.read_text(encoding="utf-8")), encoding="utf-8")
     return target / "index.html"
 
 
-def _accessible(page: str) -> str:
-    """What the theme leaves out: levels of headings, and code that scrolls by keyboard."""
-    page = page.replace(
-        '<p class="caption" role="heading">', '<p class="caption" role="heading" aria-level="2">'
-    )
-    page = page.replace(
-        '<aside class="sidebar-drawer">', '<aside class="sidebar-drawer" aria-label="Course">'
-    )
-    page = page.replace('<aside class="toc-drawer', '<aside aria-label="Page" class="toc-drawer')
-    return page.replace("<pre>", '<pre tabindex="0">')
+def accessible(page: str) -> str:
+    """A page of the theme with what it leaves out: levels of headings, and code that scrolls by keyboard.
+
+    Raises:
+        CourseError: the theme writes its pages otherwise than it did.
+    """
+    caption = '<p class="caption" role="heading"'
+    page = replaced(page, f"{caption}>", f'{caption} aria-level="2">')
+    drawer = '<aside class="sidebar-drawer"'
+    page = replaced(page, f"{drawer}>", f'{drawer} aria-label="Course">')
+    page = replaced(page, '<aside class="toc-drawer', '<aside aria-label="Page" class="toc-drawer')
+    return replaced(page, "<pre>", '<pre tabindex="0">') if "<pre" in page else page
 
 
 def _write_source(root: Path, source: Path) -> None:
-    (source / "static").mkdir(parents=True)
-    (source / "extra").mkdir()
+    (source / "extra").mkdir(parents=True)
     (source / "conf.py").write_text(CONF)
-    (source / "static" / "site.css").write_text(CSS)
-    (source / "static" / "icon.svg").write_text(ICON)
+    shutil.copytree(STATIC, source / "static")
     shutil.copy(root / "assets" / "web" / "mathjax.js", source / "static")
     if (root / "assets" / CHEAT_SHEET).is_file():
         shutil.copy(root / "assets" / CHEAT_SHEET, source / "extra")
@@ -138,12 +128,10 @@ def _write_source(root: Path, source: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(notebook), encoding="utf-8")
     for name in sorted(code):
-        page = source / "code" / f"{Path(name).stem}.md"
-        page.parent.mkdir(exist_ok=True)
-        shutil.copy(root / name, page.with_name(Path(name).name + ".txt"))
-        page.write_text(
-            f"# {name}\n\n```{{literalinclude}} {Path(name).name}.txt\n:language: python\n:linenos:\n```\n"
-        )
+        shown = source / "code" / Path(name).name
+        shown.parent.mkdir(exist_ok=True)
+        shutil.copy(root / name, f"{shown}.txt")
+        shown.with_suffix(".md").write_text(templates.render("code.md", name=name, file=shown.name))
     (source / "index.md").write_text(_index(root, pages, sorted(code)), encoding="utf-8")
 
 
@@ -214,33 +202,21 @@ def _name(tag: str) -> str:
 
 
 def _index(root: Path, pages: dict[str, Path], code: list[str]) -> str:
-    lines = [
-        "# Normalizing flows",
-        "",
-        "A course in notebooks, each with its figures and numbers as they were run.",
-        "",
-    ]
-    if (root / "assets" / "figures" / "flow.png").is_file():
-        words = "Points of a round cloud z are carried, layer by layer, to two half moons x."
-        lines += [f"![{words}](assets/figures/flow.png)", ""]
-    if (root / "assets" / CHEAT_SHEET).is_file():
-        lines += [f'All of it on one page: the <a href="{CHEAT_SHEET}">cheat sheet</a>.', ""]
-    lines += ["| lesson | demo | exercises |", "|-|-|-|"]
-    lessons = sorted({page.split("/")[1] for page in pages})
-    for lesson in lessons:
-        mine = {page.split("/")[2]: page for page in pages if page.split("/")[1] == lesson}
-        title = title_of(read_notebook(pages[next(iter(mine.values()))])["cells"])
-        words = {"lesson": title, "demo": "for the lecture", "exercises": "to hand in"}
-        row = [f"[{words[kind]}](/{mine[kind]}.ipynb)" if kind in mine else "" for kind in KINDS]
-        lines.append("| " + " | ".join(row) + " |")
-    for lesson in lessons:
-        mine = [page for page in pages if page.split("/")[1] == lesson]
-        lines += ["", "```{toctree}", ":hidden:", f":caption: Lesson {int(lesson[:2])}", ""]
-        lines += [
-            f"{KINDS[page.split('/')[2]] + ' <' + page + '>' if i else page}" for i, page in enumerate(mine)
-        ]
-        lines += ["```"]
-    if code:
-        lines += ["", "```{toctree}", ":hidden:", ":caption: flowlib", ""]
-        lines += [f"code/{Path(name).stem}" for name in code] + ["```"]
-    return "\n".join(lines) + "\n"
+    """The first page: a row for each lesson, and the order of all pages."""
+    lessons: dict[str, dict[str, str]] = {}  # lesson -> kind of page -> its address
+    for page in pages:
+        _, lesson, kind = page.split("/")
+        lessons.setdefault(lesson, {})[kind] = page
+    titles = {
+        lesson: title_of(read_notebook(pages[next(iter(mine.values()))])["cells"])
+        for lesson, mine in lessons.items()
+    }
+    return templates.render(
+        "index.md",
+        flow=(root / "assets" / "figures" / "flow.png").is_file(),
+        cheat_sheet=CHEAT_SHEET if (root / "assets" / CHEAT_SHEET).is_file() else None,
+        lessons=dict(sorted(lessons.items())),
+        titles=titles,
+        kinds=KINDS,
+        code=[Path(name).stem for name in code],
+    )

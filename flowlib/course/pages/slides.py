@@ -8,16 +8,35 @@ slide before it. Of code cells only the outputs show.
 from __future__ import annotations
 
 import base64
-import html
 import mimetypes
 import re
+from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 
 from flowlib.course.exercises.exercise import text
 from flowlib.course.folders import CourseError
+from flowlib.course.pages import templates
 from flowlib.course.pages.web import read_notebook, title_of, words_for_figure
 
 PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What a cell shows: html as it stands, a picture by its address (and its `words`), or text."""
+
+    kind: str
+    content: str
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one cell adds to a slide: at once, as a fragment, or as notes."""
+
+    kind: str
+    pieces: list[Piece]
 
 
 def make_slides(root: Path, lesson: str) -> Path:
@@ -30,25 +49,24 @@ def make_slides(root: Path, lesson: str) -> Path:
     if not notebook.is_file():
         raise CourseError(f"lessons/{lesson} has no demo.ipynb to make slides of.")
     cells = read_notebook(notebook)["cells"]
-    page = (Path(__file__).parent / "slides.html").read_text(encoding="utf-8")
     web = root / "assets" / "web"
-    parts = {
-        "title": html.escape(title_of(cells)),
-        "slides": _sections(cells, notebook.parent),
-        "reveal_css": (web / "reveal.css").read_text(encoding="utf-8"),
-        "reveal_js": (web / "reveal.js").read_text(encoding="utf-8"),
-        "mathjax_js": (web / "mathjax.js").read_text(encoding="utf-8"),
-    }
-    for name, content in parts.items():
-        page = page.replace(f"<!-- {name} -->", content).replace(f"/* {name} */", content)
+    page = templates.render(
+        "slides.html",
+        title=title_of(cells),
+        stacks=_stacks(cells, notebook.parent),
+        reveal_css=(web / "reveal.css").read_text(encoding="utf-8"),
+        reveal_js=(web / "reveal.js").read_text(encoding="utf-8"),
+        mathjax_js=(web / "mathjax.js").read_text(encoding="utf-8"),
+    )
     target = root / ".build" / "slides" / f"{lesson}.html"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(page, encoding="utf-8")
     return target
 
 
-def _sections(cells: list[dict], folder: Path) -> str:
-    stacks: list[list[list[str]]] = []  # stacks of slides of parts
+def _stacks(cells: list[dict], folder: Path) -> list[list[list[Part]]]:
+    """The slides, each a list of parts, in stacks of those that lie below each other."""
+    stacks: list[list[list[Part]]] = []
     for index, cell in enumerate(cells):
         kind = cell["metadata"].get("slideshow", {}).get("slide_type", "-")
         if kind == "skip":
@@ -57,52 +75,55 @@ def _sections(cells: list[dict], folder: Path) -> str:
             stacks.append([[]])
         elif kind == "subslide":
             stacks[-1].append([])
-        part = _cell(cells, index, folder)
-        if kind == "fragment" and part:
-            part = f'<div class="fragment">{part}</div>'
-        elif kind == "notes":
-            part = f'<aside class="notes">{part}</aside>'
-        stacks[-1][-1].append(part)
-    sections = []
-    for stack in stacks:
-        slides = [f"<section>{''.join(parts)}</section>" for parts in stack if any(parts)]
-        sections.append(f"<section>{''.join(slides)}</section>" if len(slides) > 1 else "".join(slides))
-    return "\n".join(sections)
+        if pieces := _pieces(cells, index, folder):
+            stacks[-1][-1].append(Part(kind, pieces))
+    shown = [[slide for slide in stack if slide] for stack in stacks]
+    return [stack for stack in shown if stack]
 
 
-def _cell(cells: list[dict], index: int, folder: Path) -> str:
+def _pieces(cells: list[dict], index: int, folder: Path) -> list[Piece]:
+    """What a cell shows; nothing, if it is raw or its code showed nothing."""
     cell = cells[index]
     if cell["cell_type"] == "markdown":
         from nbconvert.filters import markdown2html_mistune
 
-        return _embed_pictures(markdown2html_mistune(text(cell)), folder)
+        page = _embed_pictures(markdown2html_mistune(text(cell)), folder)
+        return [Piece("html", page)] if page else []
     if cell["cell_type"] != "code":
-        return ""
-    return "".join(_output(output, words_for_figure(cells, index)) for output in cell["outputs"])
+        return []
+    words = words_for_figure(cells, index)
+    return [piece for output in cell["outputs"] if (piece := _output(output, words))]
 
 
-def _output(output: dict, words: str) -> str:
+def _output(output: dict, words: str) -> Piece | None:
     if output["output_type"] == "stream":
-        return f"<pre>{html.escape(''.join(output['text']))}</pre>" if output["name"] == "stdout" else ""
+        return Piece("text", "".join(output["text"])) if output["name"] == "stdout" else None
     data = output.get("data", {})
     for kind in PICTURES:
         if kind in data:
-            content = data[kind] if isinstance(data[kind], str) else "".join(data[kind])
+            content = "".join(data[kind])
             if kind == "image/svg+xml":
                 content = base64.b64encode(content.encode()).decode()
-            return f'<img alt="{html.escape(words)}" src="data:{kind};base64,{content.strip()}">'
+            return Piece("picture", f"data:{kind};base64,{content.strip()}", words)
     if "application/vnd.jupyter.widget-view+json" in data:
-        return ""  # sliders need a kernel; the demo shows a figure in their place
-    for kind in ("text/html", "text/markdown", "text/plain"):
+        return None  # sliders need a kernel; the demo shows a figure in their place
+    if "text/html" in data:
+        return Piece("html", "".join(data["text/html"]))
+    for kind in ("text/markdown", "text/plain"):
         if kind in data:
-            content = "".join(data[kind])
-            return content if kind == "text/html" else f"<pre>{html.escape(content)}</pre>"
-    return ""
+            return Piece("text", "".join(data[kind]))
+    return None
 
 
 def _embed_pictures(page: str, folder: Path) -> str:
+    """Put each picture of a Markdown cell into its page.
+
+    Raises:
+        CourseError: a picture does not exist, or stands in the page otherwise than nbconvert writes it.
+    """
+
     def embed(found: re.Match) -> str:
-        address = html.unescape(found.group(2))
+        address = unescape(found.group(2))
         if address.startswith("data:"):
             return found.group(0)
         path = folder / address
@@ -112,4 +133,9 @@ def _embed_pictures(page: str, folder: Path) -> str:
         content = base64.b64encode(path.read_bytes()).decode()
         return f"{found.group(1)}data:{kind};base64,{content}{found.group(3)}"
 
-    return re.sub(r'(<img[^>]*src=")([^"]+)(")', embed, page)
+    embedded, pictures = re.subn(r'(<img[^>]*\ssrc=")([^"]+)(")', embed, page)
+    if pictures != page.count("<img"):
+        raise CourseError(
+            f'{folder / "demo.ipynb"}: a picture cannot be put into the slides, expected src="..." in: {page}'
+        )
+    return embedded

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from flowlib.course.exercises.exercise import text
+from flowlib.course.folders import CourseError
 
 MATH = r"\$\$.*?\$\$|\$[^$\n]+\$|```.*?```|`[^`\n]+`"  # what in markdown is not prose
 
@@ -43,3 +44,14 @@ def title_of(cells: list[dict]) -> str:
         if cell["cell_type"] == "markdown" and (found := re.match(r"#\s+(.+)", text(cell))):
             return plain(found.group(1))
     return "Untitled"
+
+
+def replaced(page: str, old: str, new: str) -> str:
+    """A page that another program wrote, with `new` for every `old`.
+
+    Raises:
+        CourseError: `old` is not in it; a newer version of that program may write it otherwise.
+    """
+    if old not in page:
+        raise CourseError(f"A page was expected to hold {old!r}, to be replaced by {new!r}; it does not.")
+    return page.replace(old, new)

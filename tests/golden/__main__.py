@@ -63,10 +63,7 @@ def answers() -> Iterator[tuple[str, list]]:
     for lesson in releasable(HOUSE):
         work = exercise.read(HOUSE / "solutions" / lesson / "exercises.ipynb")
         tried = [(task.grade_id, task.grade_id, None) for task in work.tasks]
-        tried += [
-            (answer.name, answer.task, answer.source)
-            for answer in read_answers(HOUSE / "solutions" / lesson / "answers")
-        ]
+        tried += [(answer.name, answer.task, answer.source) for answer in read_answers(work)]
         for name, task, source in tried:
             results = rehearse(work, task, source)
             yield f"{lesson[:2]} {name}", [[r.grade_id, r.points, r.passed, r.message] for r in results]

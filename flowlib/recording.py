@@ -307,15 +307,22 @@ def transformed() -> bool:
 
 
 def plain() -> bool:
-    """Whether operations just compute: nobody compiles or transforms them, or carries forward-mode
+    """Whether operations just compute: nobody compiles, transforms or watches them, or carries forward-mode
     derivatives through them."""
-    compiling = torch.compiler.is_compiling()
-    return not compiling and not transformed() and torch.autograd.forward_ad._current_level < 0
+    if torch.compiler.is_compiling() or transformed():
+        return False
+    return torch.autograd.forward_ad._current_level < 0 and torch._C._len_torch_dispatch_stack() == 0
 
 
 def replayable(tensor: Tensor) -> bool:
     """Whether work on this tensor may be replayed: on a GPU, outside other recordings and transforms."""
-    return tensor.is_cuda and plain() and not torch.cuda.is_current_stream_capturing()
+    return (
+        tensor.is_cuda
+        and not torch.compiler.is_compiling()
+        and not torch.cuda.is_current_stream_capturing()
+        and not transformed()  # its tensors have no memory of their own
+        and torch.autograd.forward_ad._current_level < 0
+    )
 
 
 def beneath(tensor: Tensor) -> Tensor:

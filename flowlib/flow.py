@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from flowlib import moved
-from flowlib.base import Base, StandardNormal
+from flowlib.base import Base
 from flowlib.bijection import Bijection, Stop, check_context, check_event
 from flowlib.inputs import check_kind, check_tensor, whole_number
 
@@ -24,7 +25,9 @@ class Flow(nn.Module):
 
     Args:
         bijection: maps z to x; both of shape (batch, *event).
-        base: `StandardNormal(event_shape)`, or any torch.distributions object.
+        base: `StandardNormal(event_shape)` or another of `flowlib.base`, any continuous torch.distributions
+            object, or a module of your own with `event_shape`, `log_prob(z)` and
+            `sample(n, temperature, generator)`. Parameters of the base are trained with the flow.
 
     Source: Papamakarios et al., 2021, equations 3-6.
 
@@ -36,9 +39,9 @@ class Flow(nn.Module):
         torch.Size([5])
     """
 
-    base: StandardNormal | Base
+    base: Any  # a module that scores and draws z
 
-    def __init__(self, bijection: Bijection, base: StandardNormal | Base | Distribution):
+    def __init__(self, bijection: Bijection, base: nn.Module | Distribution):
         super().__init__()
         if not isinstance(bijection, Bijection):
             raise TypeError(
@@ -46,6 +49,12 @@ class Flow(nn.Module):
             )
         self.bijection = bijection
         self.base = base if isinstance(base, nn.Module) else Base(base)
+        missing = [name for name in ("event_shape", "log_prob", "sample") if not hasattr(self.base, name)]
+        if missing:
+            raise TypeError(
+                f"a base needs event_shape, log_prob(z) and sample(n, temperature, generator); "
+                f"{type(base).__name__} has no {', '.join(missing)}"
+            )
         self.event_shape, self.context = self.base.event_shape, bijection.context
         if bijection.event_shape not in (None, self.event_shape):
             raise ValueError(
@@ -57,7 +66,7 @@ class Flow(nn.Module):
         """Raise unless x and context are what this flow takes; the message says what to write instead.
 
         Args:
-            x: (batch, *event), on the device and of the dtype of the flow's weights.
+            x: (batch, *event), on the device and of the dtype of the flow's weights, if it has any.
             context: (batch, context) likewise, for conditional flows only.
 
         Raises:
@@ -74,7 +83,8 @@ class Flow(nn.Module):
         own = chain(
             self.bijection.parameters(), self.bijection.buffers(), self.base.parameters(), self.base.buffers()
         )
-        like = next((tensor for tensor in own if tensor.is_floating_point()), None)
+        # A single number joins in any precision; only weights with a dimension tie a flow to theirs.
+        like = next((tensor for tensor in own if tensor.dim() and tensor.is_floating_point()), None)
         for name, values in given.items():
             if like is not None and values is not None:
                 check_kind(values, like, name, self)
@@ -162,9 +172,19 @@ class Flow(nn.Module):
         The log-density is the flow's own, at temperature 1, whatever temperature drew the samples.
         Arguments and errors as in `sample`.
 
+        Raises:
+            RuntimeError: with gradients, if the base has parameters that its draws carry none to.
+
         Returns:
             (n, *event) and (n,); with `each`, (m, n, *event) and (m, n).
         """
+        missed = self.base.gradients_miss() if hasattr(self.base, "gradients_miss") else ""
+        if missed and torch.is_grad_enabled():
+            raise RuntimeError(
+                f"draws from {type(self.base).__name__} carry no gradient to {missed}: a loss of draws would "
+                "train them wrongly. Freeze them with requires_grad_(False), use torch.no_grad() where no "
+                "gradient is needed, or train on data with `fit`"
+            )
         z, rows, shape = self._start(n, context, temperature, generator, each)
         x, log_det = self.bijection(z, rows)
         return x.unflatten(0, shape), (self.base.log_prob(z) - log_det).unflatten(0, shape)

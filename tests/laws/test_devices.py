@@ -20,9 +20,10 @@ import sys
 import pytest
 import torch
 from torch import nn
+from torch.distributions import Normal
 
 import flowlib.bijection
-from flowlib.base import StandardNormal
+from flowlib.base import DiagonalNormal, MixtureNormal, StandardNormal, StudentT
 from flowlib.bijection import Bijection
 from flowlib.continuous import Continuous
 from flowlib.coupling import Coupling
@@ -36,6 +37,13 @@ from flowlib.scalar import Affine, AffineTransformer, Elementwise, Exp, LeakyReL
 from flowlib.splines import SplineTransformer
 
 DEVICE = "gpux"
+
+
+def frozen_mixture():
+    base = MixtureNormal(3)
+    base.logits.requires_grad_(False)
+    return base
+
 
 # name: (flow, context, looks at values allowed in log_prob, and in sampling): a numerical inverse looks
 # whether it has converged, here after two rounds, and whether it found the root.
@@ -82,6 +90,14 @@ MODELS = {
     "Exp": lambda: (Flow(Exp(), StandardNormal((3,))), 0, 1, 0),
     "Sigmoid": lambda: (Flow(Sigmoid(), StandardNormal((3,))), 0, 1, 0),
     "LeakyReLU": lambda: (Flow(LeakyReLU(), StandardNormal((3,))), 0, 0, 0),
+    "DiagonalNormal": lambda: (Flow(Linear(3), DiagonalNormal(3)), 0, 0, 0),
+    "StudentT": lambda: (Flow(Linear(3), StudentT(3)), 0, 0, 0),
+    # Its logits are frozen, because draws carry no gradient to them.
+    "MixtureNormal": lambda: (Flow(Linear(3), frozen_mixture()), 0, 0, 0),
+    "Normal of parameters": lambda: (
+        Flow(Linear(3), Normal(nn.Parameter(torch.zeros(3)), torch.ones(3))),
+        *(0, 0, 0),
+    ),
     "MixtureCDF": lambda: (Flow(MixtureCDF(3, event_shape=(2,)), StandardNormal((2,))), 0, 3, 0),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
 
@@ -10,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from flowlib import fused
-from flowlib.bijection import Bijection, sum_event
+from flowlib.bijection import Bijection, sum_event, wide
 from flowlib.nets import Activation, MaskedMLP, Widths
 from flowlib.recording import Recordings, replayable
 from flowlib.scalar import Transformer
 
-__all__ = ["MaskedAutoregressive"]
+__all__ = ["Block", "MaskedAutoregressive", "Schedule", "StepPlan"]
 
 # Hidden units (of the widest layer) that are solved one after another between two large products.
 BLOCK_UNITS = 32
@@ -116,98 +117,171 @@ class MaskedAutoregressive(Bijection):
         # Small operations are a sixth faster if nothing is kept for a gradient.
         with torch.inference_mode(not torch.is_grad_enabled()):
             x, log_derivative = self._solve(z.t().index_select(0, self.order), weights, biases)
-        return x.index_select(0, self.back).t(), log_derivative.sum(0)
+        return x.index_select(0, self.back).t(), wide(log_derivative).sum(0)
 
     def _solve(self, z: Tensor, weights: list[Tensor], biases: list[Tensor]) -> tuple[Tensor, Tensor]:
-        """Forward substitution in blocks, as for a triangular system of equations.
-
-        Steps are grouped into blocks. Inside a block each step finishes a few units of each layer and
-        adds them at once to those sums of the next layer that the block will need. The sums of later
-        blocks get all that a block has found in one large product for each layer.
-        """
-        batch, count = z.shape[1], self.transformer.count
+        """Forward substitution in blocks, as for a triangular system of equations: see `Schedule`."""
+        batch, count, last = z.shape[1], self.transformer.count, len(weights) - 1
         # Straight to `forward`: hundreds of steps would pay for the hooks that a call looks for.
         activation, transformer = self.net.activation.forward, self.transformer.forward
         # In place is faster, but would destroy what autograd needs.
         add_product = Tensor.addmm if torch.is_grad_enabled() else Tensor.addmm_
-        # A product with no variable known yet: a copy of the biases, to which every weight is tied.
+        # What later blocks wait for. A product with no variable known yet: a copy of the biases, to
+        # which every weight is tied.
         sums = [torch.addmm(bias, weight[:, :0], z[:0]) for bias, weight in zip(biases, weights, strict=True)]
-        columns = [weight.split(sizes, 1) for weight, sizes in zip(weights, self.block_inputs, strict=True)]
-        z_steps = z[None].split(self.step_inputs[0], 1)
+        z_steps = iter(z[None].split([step.variables for step in self.schedule.steps], 1))
         x_steps, log_derivatives = [], []
-        for block, steps in enumerate(self.blocks):
+        for block in self.schedule.blocks:
+            own, below = block.cut(weights)
+            waiting, sums = block.take_rows(sums)
             found: list[list[Tensor]] = [[] for _ in weights]  # x, h_1, ..., h_L: the block's finished units
-            waiting, here, later = [], [], []
-            for layer, sizes in enumerate(self.step_inputs):
-                _, own, below = columns[layer][block].split(self.rows_around[layer][block])
-                here.append(own.split(sizes[steps.start : steps.stop], 1))
-                later.append(below)
-                own, sums[layer] = sums[layer].split([len(own), len(below)])
-                waiting.append(own)
-            for place, step in enumerate(steps):
-                for layer, (start, stop) in enumerate(self.step_rows[step]):
+            for place, step in enumerate(block.steps):
+                for layer, (start, stop) in enumerate(step.rows):
                     if start == stop:
                         continue
                     ready = waiting[layer][start:stop]
-                    if layer < len(weights) - 1:
-                        ready = activation(ready)
+                    if layer < last:
+                        ready, after = activation(ready), layer + 1
                     else:
-                        params = ready.view(1, count, self.step_inputs[0][step], batch)
-                        x, log_derivative = transformer(z_steps[step], params)
+                        params = ready.view(1, count, step.variables, batch)
+                        x, log_derivative = transformer(next(z_steps), params)
                         log_derivatives.append(log_derivative)
-                        ready = x[0]
-                    after = (layer + 1) % len(weights)
+                        ready, after = x[0], 0
                     found[after].append(ready)
-                    waiting[after] = add_product(waiting[after], here[after][place], ready)
+                    waiting[after] = add_product(waiting[after], own[after][place], ready)
             x_steps += found[0]
             for layer, parts in enumerate(found):
                 if parts:
-                    sums[layer] = add_product(sums[layer], later[layer], torch.cat(parts))
+                    sums[layer] = add_product(sums[layer], below[layer], torch.cat(parts))
         return torch.cat(x_steps), torch.cat(log_derivatives, 1)[0]
 
     def _plan(self) -> None:
-        """Which units each step finishes, and how steps form blocks: plain integers, known beforehand."""
         net, count = self.net, self.transformer.count
-        degrees = [degree.tolist() for degree in net.degrees]
-        # Variables between two consecutive degrees see the same hidden units: they share a step.
-        starts = sorted({0}.union(*degrees))
-        variables = [end - start for start, end in pairwise([*starts, net.dim])]
-        units = [[degree.count(start) for start in starts] for degree in degrees]
-        # For each layer and step, how many inputs the step adds and how many outputs it finishes.
-        self.step_inputs = [variables, *units]
-        step_outputs = [*units, [count * size for size in variables]]
-
-        self.blocks: list[range] = []
-        room = 0
-        for step, widest in enumerate(map(max, zip(*units, strict=True))):
-            if not self.blocks or widest > room:
-                self.blocks.append(range(step, step))
-                room = BLOCK_UNITS
-            self.blocks[-1] = range(self.blocks[-1].start, step + 1)
-            room -= widest
-        self.block_inputs = [self._by_block(sizes) for sizes in self.step_inputs]
-        # For each layer and block, the rows of the weight: finished before, own, later.
-        self.rows_around = []
-        for heights in map(self._by_block, step_outputs):
-            ends = accumulate(heights)
-            self.rows_around.append(
-                [[end - own, own, sum(heights) - end] for own, end in zip(heights, ends, strict=True)]
-            )
-        # For each step and layer, the rows that it finishes, counted from the start of its block.
-        self.step_rows = []
-        for steps in self.blocks:
-            edges = [list(accumulate(sizes[steps.start : steps.stop], initial=0)) for sizes in step_outputs]
-            self.step_rows += list(zip(*(pairwise(places) for places in edges), strict=True))
-
+        self.schedule = Schedule.of(net, count)
         order = torch.tensor(net.order)
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("back", torch.argsort(order), persistent=False)
         # For each layer, how many units have a degree below 0, 1, ..., D; they are sorted by it.
         below = [torch.searchsorted(degree, torch.arange(net.dim + 1)) for degree in net.degrees]
         self.register_buffer("starts", torch.stack(below).int(), persistent=False)
-        by_step = (torch.arange(count)[:, None] * net.dim + order).split(variables, 1)
-        self.register_buffer("rows", torch.cat([part.flatten() for part in by_step]), persistent=False)
+        # The outputs in the order of the steps: those of a step together, parameter after parameter.
+        outputs = (torch.arange(count)[:, None] * net.dim + order).split(
+            [step.variables for step in self.schedule.steps], 1
+        )
+        self.register_buffer("rows", torch.cat([part.flatten() for part in outputs]), persistent=False)
 
-    def _by_block(self, sizes: list[int]) -> list[int]:
-        """Sums of one number for each step over the steps of each block."""
-        return [sum(sizes[steps.start : steps.stop]) for steps in self.blocks]
+
+@dataclass(frozen=True)
+class StepPlan:
+    """What one step finishes.
+
+    Attributes:
+        inputs: for each layer, how many of its inputs become known: variables first, then hidden units.
+        rows: for each layer, which of its outputs are finished, counted from the start of the block.
+    """
+
+    inputs: list[int]
+    rows: list[tuple[int, int]]
+
+    @property
+    def variables(self) -> int:
+        """How many variables are found: those that see the same hidden units share a step."""
+        return self.inputs[0]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A few steps in a row, and for each layer the rows and columns of its weight that they finish."""
+
+    steps: list[StepPlan]
+    rows: list[slice]
+    columns: list[slice]
+
+    def cut(self, weights: list[Tensor]) -> tuple[list[tuple[Tensor, ...]], list[Tensor]]:
+        """For each layer, the block's own square as columns of its steps, and what lies below it."""
+        own, below = [], []
+        for layer, (weight, rows, columns) in enumerate(zip(weights, self.rows, self.columns, strict=True)):
+            own.append(weight[rows, columns].split([step.inputs[layer] for step in self.steps], 1))
+            below.append(weight[rows.stop :, columns])
+        return own, below
+
+    def take_rows(self, sums: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """For each layer, the sums that this block finishes, and those that it leaves for later blocks."""
+        sizes = [rows.stop - rows.start for rows in self.rows]
+        parts = [part.split([size, len(part) - size]) for part, size in zip(sums, sizes, strict=True)]
+        return [own for own, _ in parts], [later for _, later in parts]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    r"""Which units of a masked net each step finishes, and how steps form blocks: known beforehand.
+
+    Inputs and outputs of each layer are sorted by the step that finishes them. So a masked weight is
+    zero above its diagonal, here one of a net in three blocks:
+
+                      known after:  block 1   block 2   block 3
+                                  +---------+---------+---------+
+        finished in block 1       | \  own  |    0    |    0    |   own: column after column, as soon as a
+                                  |   \     |         |         |        step has found the input. Small
+                                  +---------+---------+---------+        products, each waits for the last.
+        finished in block 2       |         | \  own  |    0    |
+                                  |  below  |   \     |         |   below: when the block is done, in one
+                                  +         +---------+---------+          large product, which brings all
+        finished in block 3       |         |  below  | \  own  |          that it found to the sums of
+                                  |         |         |   \     |          later blocks.
+                                  +---------+---------+---------+
+
+    A step takes the layers in turn. It finishes a few units of the first, which are inputs of the second,
+    and so on; the last layer's are parameters, which make the x that is the first layer's next input.
+
+    Example:
+        >>> plan = Schedule.of(MaskedMLP(dim=3, count=2, hidden=(4,)), count=2)
+        >>> [step.rows for step in plan.steps]  # the units of the hidden layer, then the parameters
+        [[(0, 0), (0, 2)], [(0, 2), (2, 4)], [(2, 4), (4, 6)]]
+    """
+
+    blocks: list[Block]
+
+    @property
+    def steps(self) -> list[StepPlan]:
+        return [step for block in self.blocks for step in block.steps]
+
+    @classmethod
+    def of(cls, net: MaskedMLP, count: int) -> Schedule:
+        """The schedule of a net with `count` parameters for each variable."""
+        degrees = [degree.tolist() for degree in net.degrees]
+        # Variables between two consecutive degrees see the same hidden units: they share a step.
+        starts = sorted({0}.union(*degrees))
+        variables = [end - start for start, end in pairwise([*starts, net.dim])]
+        units = [[degree.count(start) for start in starts] for degree in degrees]
+        inputs, outputs = [variables, *units], [*units, [count * size for size in variables]]
+        # For each layer, where the inputs and the outputs of each step begin; at last, where all end.
+        edges = [[list(accumulate(sizes, initial=0)) for sizes in layers] for layers in (inputs, outputs)]
+        groups = _by_units([max(sizes) for sizes in zip(*units, strict=True)])
+        return cls([_block(steps, *edges) for steps in groups])
+
+
+def _block(steps: range, inputs: list[list[int]], outputs: list[list[int]]) -> Block:
+    """A block of these steps, given for each layer where the inputs and outputs of each step begin."""
+    rows = [slice(edges[steps.start], edges[steps.stop]) for edges in outputs]
+    columns = [slice(edges[steps.start], edges[steps.stop]) for edges in inputs]
+    plans = []
+    for step in steps:
+        sizes = [edges[step + 1] - edges[step] for edges in inputs]
+        places = zip(outputs, rows, strict=True)
+        own = [(edges[step] - of.start, edges[step + 1] - of.start) for edges, of in places]
+        plans.append(StepPlan(sizes, own))
+    return Block(plans, rows, columns)
+
+
+def _by_units(widest: list[int]) -> list[range]:
+    """Steps in groups of about BLOCK_UNITS units, given how many units of the widest layer each finishes."""
+    groups: list[range] = []
+    room = 0
+    for step, units in enumerate(widest):
+        if not groups or units > room:
+            groups.append(range(step, step))
+            room = BLOCK_UNITS
+        groups[-1] = range(groups[-1].start, step + 1)
+        room -= units
+    return groups

@@ -243,46 +243,25 @@ def check_normalized(
         LawBroken: with the mass found and the constant that explains it, if one does.
     """
     flow = log_prob if isinstance(log_prob, Flow) else None
-    function = flow.log_prob if flow is not None else log_prob
-    if dim is None:
-        dim = sum(flow.event_shape) if flow is not None else 0
-    if dim not in (0, 1, 2) or (flow is not None and len(flow.event_shape) > 1):
-        found = flow.event_shape if flow is not None else dim
-        raise ValueError(f"check_normalized integrates in 1 or 2 dimensions, got {found}: use check_log_det")
-    grid, weights = midpoints(dim, -12.0 if low is None else low, 12.0 if high is None else high, points)
-    dtype = dtype_of(flow) if flow is not None else torch.float64
-    grid = grid.to(device=device_of(flow), dtype=dtype)
+    dim = _plane(flow, dim)
+    grid, weights = _grid(dim, low, high, points)
+    grid = grid.to(device=device_of(flow), dtype=torch.float64 if flow is None else dtype_of(flow))
 
     def mass_of(density: Callable) -> float:
         total = 0.0
         for part, weight in zip(grid.split(batch), weights.split(batch), strict=True):
-            rows = None if context is None else context.expand(len(part), -1)
-            with torch.no_grad():
-                values = torch.as_tensor(density(part, rows) if rows is not None else density(part))
-            if values.shape != (len(part),):
-                raise broken(
-                    "check_normalized",
-                    f"log_prob returned shape {tuple(values.shape)}, expected ({len(part)},)",
-                    "the terms of one point were not summed, or were summed over the batch",
-                )
-            total += float((values.double().cpu().exp() * weight).sum())
+            total += float((_density_at(part, density, context) * weight).sum())
         return total
 
-    mass = mass_of(function)
+    mass = mass_of(flow.log_prob if flow is not None else log_prob)
     if abs(mass - 1) <= tolerance:
         return
-    size = max(dim, 1)
-    suspects = {
-        "the constant -(D/2) log 2 pi is missing from the base's log-density": (2 * math.pi) ** (size / 2),
-        "the constant -(D/2) log 2 pi is counted twice": (2 * math.pi) ** (-size / 2),
-        "the 1/2 in the exponent of the normal density is lost": 2 ** (-size / 2),
-    }
-    guess = next((name for name, value in suspects.items() if abs(mass / value - 1) < 2 * tolerance), None)
-    if guess is None and flow is not None:
-        for name, density in density_suspects(flow).items():
-            if abs(mass_of(density) - 1) <= tolerance:
-                guess = name
-                break
+    guess = _lost_constant(mass, max(dim, 1), tolerance)
+    suspects = {} if guess or flow is None else density_suspects(flow)
+    for name, density in suspects.items():
+        if abs(mass_of(density) - 1) <= tolerance:
+            guess = name
+            break
     if guess is None:
         guess = (
             "a sign or factor in the log-determinant: with too much mass, a loss can fall for ever"
@@ -290,6 +269,50 @@ def check_normalized(
             else "a sign or factor in the log-determinant, or the box is too small for the density"
         )
     raise broken("check_normalized", f"the density integrates to {mass:.4g}, not to 1", guess)
+
+
+def _plane(flow: Flow | None, dim: int | None) -> int:
+    """In how many dimensions to integrate: as the flow's events say, if it is not said."""
+    if dim is None:
+        dim = sum(flow.event_shape) if flow is not None else 0
+    if dim not in (0, 1, 2) or (flow is not None and len(flow.event_shape) > 1):
+        found = flow.event_shape if flow is not None else dim
+        raise ValueError(f"check_normalized integrates in 1 or 2 dimensions, got {found}: use check_log_det")
+    return dim
+
+
+def _grid(
+    dim: int,
+    low: float | Sequence[float] | None,
+    high: float | Sequence[float] | None,
+    points: int | None,
+) -> tuple[Tensor, Tensor]:
+    """Points and weights of the midpoint rule, on a box from -12 to 12 if nothing else is said."""
+    return midpoints(dim, -12.0 if low is None else low, 12.0 if high is None else high, points)
+
+
+def _density_at(points: Tensor, log_prob: Callable, context: Tensor | None) -> Tensor:
+    """The density at each point, (n,) in float64; the one row of context stands for all of them."""
+    with torch.no_grad():
+        values = log_prob(points) if context is None else log_prob(points, context.expand(len(points), -1))
+    values = torch.as_tensor(values)
+    if values.shape != (len(points),):
+        raise broken(
+            "check_normalized",
+            f"log_prob returned shape {tuple(values.shape)}, expected ({len(points)},)",
+            "the terms of one point were not summed, or were summed over the batch",
+        )
+    return values.double().cpu().exp()
+
+
+def _lost_constant(mass: float, dim: int, tolerance: float) -> str | None:
+    """The constant of the normal density that explains a mass other than 1, if one does."""
+    suspects = {
+        "the constant -(D/2) log 2 pi is missing from the base's log-density": (2 * math.pi) ** (dim / 2),
+        "the constant -(D/2) log 2 pi is counted twice": (2 * math.pi) ** (-dim / 2),
+        "the 1/2 in the exponent of the normal density is lost": 2 ** (-dim / 2),
+    }
+    return next((name for name, value in suspects.items() if abs(mass / value - 1) < 2 * tolerance), None)
 
 
 def check_samples(
@@ -320,30 +343,10 @@ def check_samples(
         LawBroken: with the likely mistake.
     """
     if isinstance(sample, Flow):
-        flow = copy.deepcopy(sample).eval()
-        generator = generator or torch.Generator().manual_seed(0)
-        rows = None if context is None else context.expand(n, -1)
-        x = flow.sample(n, context=rows, generator=generator)
-        with torch.no_grad():
-            z = flow.bijection.inverse(x, rows)[0]
-            worst = base_p_value(flow, z)
-            if worst >= level:
-                return
-            guess = None
-            candidates = sampler_suspects(flow, x, rows)
-            for name, candidate in candidates.items():
-                if candidate is not None and base_p_value(flow, candidate) >= level:
-                    guess = name
-                    break
-        raise broken(
-            "check_samples",
-            f"samples carried back to the base do not follow it (p = {worst:.1e})",
-            guess
-            or "the sampler and the density use different maps: check the order and direction of the layers",
-        )
+        return _check_flow_samples(sample, n, context, generator, level)
     if log_prob is None:
         raise TypeError("with a plain function, give both: check_samples(sample, log_prob)")
-    grid, weights = midpoints(0, -12.0 if low is None else low, 12.0 if high is None else high, None)
+    grid, weights = _grid(0, low, high, None)
     density = torch.as_tensor(log_prob(grid)).detach().double().cpu().exp()
     cumulative = torch.cumsum(density * weights, 0)
     cumulative = cumulative / cumulative[-1]
@@ -364,6 +367,27 @@ def check_samples(
         )
 
 
+def _check_flow_samples(
+    flow: Flow, n: int, context: Tensor | None, generator: torch.Generator | None, level: float
+) -> None:
+    flow = copy.deepcopy(flow).eval()
+    generator = generator or torch.Generator().manual_seed(0)
+    rows = None if context is None else context.expand(n, -1)
+    x = flow.sample(n, context=rows, generator=generator)
+    with torch.no_grad():
+        worst = base_p_value(flow, flow.bijection.inverse(x, rows)[0])
+        if worst >= level:
+            return
+        suspects = {k: v for k, v in sampler_suspects(flow, x, rows).items() if v is not None}
+        guess = next((name for name, z in suspects.items() if base_p_value(flow, z) >= level), None)
+    raise broken(
+        "check_samples",
+        f"samples carried back to the base do not follow it (p = {worst:.1e})",
+        guess
+        or "the sampler and the density use different maps: check the order and direction of the layers",
+    )
+
+
 def check_gradients(
     subject: Bijection | Flow,
     x: Tensor | None = None,
@@ -382,10 +406,7 @@ def check_gradients(
         LawBroken: naming the parameters without a gradient, or with one that is not finite.
     """
     module = copy.deepcopy(subject).eval()
-    if isinstance(module, Flow):
-        flow = module
-    else:
-        flow = Flow(module, StandardNormal(event_shape_of(subject, x)).to(dtype_of(module)))
+    flow = module if isinstance(module, Flow) else _on_normal_base(module, x)
     if x is None:
         rows = 16 if context is None else len(context)
         x = flow.sample(rows, context=context, generator=torch.Generator().manual_seed(0))
@@ -403,21 +424,29 @@ def check_gradients(
             "the loss has a gradient, but no gradient reaches x",
             "a state is detached on the way",
         )
-    learned = {name: p for name, p in flow.named_parameters() if p.requires_grad}
-    bad = [
-        name for name, p in learned.items() if p.grad is not None and not bool(torch.isfinite(p.grad).all())
-    ]
-    if bad or not bool(torch.isfinite(x.grad).all()):
+    learned = {name: p.grad for name, p in flow.named_parameters() if p.requires_grad}
+    _check_reached(learned, x.grad, parameters)
+
+
+def _check_reached(learned: dict[str, Tensor | None], at_input: Tensor, parameters: bool) -> None:
+    """The gradients of parameters, by name, and of the input are finite, and those of parameters there."""
+    reached = {name: grad for name, grad in learned.items() if grad is not None}
+    bad = [name for name, grad in reached.items() if not bool(torch.isfinite(grad).all())]
+    if bad or not bool(torch.isfinite(at_input).all()):
         raise broken(
             "check_gradients", f"the gradient is not finite for: {', '.join(bad) or 'the input'}", None
         )
-    silent = [name for name, p in learned.items() if p.grad is None]
+    silent = [name for name in learned if name not in reached]
     if parameters and silent:
         raise broken(
             "check_gradients",
             f"no gradient reaches {len(silent)} of {len(learned)} parameters, first {silent[0]}",
             "a state is detached on the way, or a layer is built and never used",
         )
+
+
+def _on_normal_base(bijection: Bijection, x: Tensor | None) -> Flow:
+    return Flow(bijection, StandardNormal(event_shape_of(bijection, x)).to(dtype_of(bijection)))
 
 
 def check_dtype_device(
@@ -518,15 +547,6 @@ def check_flow(
     if len(flow.event_shape) <= 1 and sum(flow.event_shape) <= 2:
         check_normalized(flow, low, high, context=one)
     check_samples(flow, context=one)
-
-
-# --- what a student may use ----------------------------------------------------------------
-
-
-# --- suspects ------------------------------------------------------------------------------
-
-
-# --- small tools ---------------------------------------------------------------------------
 
 
 __getattr__ = moved.names(__name__)

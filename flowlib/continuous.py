@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, as_sizes, check_context, draw_normal, sum_event
+from flowlib.bijection import Bijection, as_sizes, check_context, draw_normal, no_log_det, sum_event, wide
 from flowlib.nets import Widths, zero_initialised
 
 __all__ = ["ACTIVATIONS", "ADAPTIVE", "FIXED_GRID", "Continuous", "VelocityMLP", "jacobian_trace"]
@@ -235,7 +235,7 @@ class Continuous(Bijection):
                 v, trace = compute(t, point, context, noise)
             return (v, trace, sum_event(v * v)) if energy else (v, trace)
 
-        totals = [start.new_zeros(len(start)) for _ in range(2 if energy else 1)]
+        totals = [no_log_det(start) for _ in range(2 if energy else 1)]
         if self.method in FIXED_GRID and not self.adjoint:
             point, totals = self._fixed(rates, start, totals, from_time, to_time)
         else:
@@ -289,7 +289,8 @@ class Continuous(Bijection):
                 learned.append(context)
             arguments["adjoint_params"] = tuple(learned)
         try:
-            path = solve(lambda t, state: rates(t, state[0]), (point, *totals), times, **arguments)
+            start = (point, *(total.to(point.dtype) for total in totals))  # all of one dtype
+            path = solve(lambda t, state: rates(t, state[0]), start, times, **arguments)
         except AssertionError as error:
             raise RuntimeError(
                 f"the {self.method} solver gave up after {self.evaluations} evaluations of the velocity "
@@ -297,7 +298,8 @@ class Continuous(Bijection):
                 f"atol={self.atol} in {point.dtype}: check the input, loosen the tolerances, penalise the "
                 "energy while training, or use a fixed grid such as method='rk4'"
             ) from error
-        return [values[-1] for values in path]
+        point, *totals = (values[-1] for values in path)
+        return [point, *map(wide, totals)]
 
     def _draw(self, like: Tensor) -> Tensor:
         if self.noise == "gaussian":

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from flowlib import moved
 from flowlib.assets import asset
-from flowlib.bijection import Bijection, draw_uniform, require, sum_terms
+from flowlib.bijection import Bijection, draw_uniform, require, sum_event, sum_terms
 
 __all__ = [
     "BANANA_ENTROPY", "CHECKERBOARD_ENTROPY", "DIGITS_LEVELS", "ENERGIES", "NOISY_SINE_ENTROPY",
@@ -91,14 +91,14 @@ class Standardizer(Bijection):
         self.check(z, context)
         y = self.scale * z + self.shift
         x = torch.where(self.log, torch.where(self.log, y, 0).exp(), y)
-        return x, sum_terms(self.scale.log()) + torch.where(self.log, y, 0).sum(1)
+        return x, sum_terms(self.scale.log()) + sum_event(torch.where(self.log, y, 0))
 
     def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check(x, context)
         require((x > 0) | ~self.log, lambda: "Standardizer: columns standardised as logarithms need x > 0")
         log_x = torch.where(self.log, x, 1).log()
         z = (torch.where(self.log, log_x, x) - self.shift) / self.scale
-        return z, -sum_terms(self.scale.log()) - log_x.sum(1)
+        return z, -sum_terms(self.scale.log()) - sum_event(log_x)
 
 
 class Split(NamedTuple):

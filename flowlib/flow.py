@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 
 from flowlib import moved
 from flowlib.base import Base
-from flowlib.bijection import Bijection, Stop, check_context, check_event
+from flowlib.bijection import Bijection, Stop, check_context, check_event, no_log_det
 from flowlib.inputs import check_kind, check_tensor, whole_number
 
 __all__ = ["Flow"]
@@ -223,7 +223,7 @@ class Flow(nn.Module):
             Stops of (name, value, log_det), the start included. `log_det` is the sum so far.
         """
         self.check(values, context)
-        stops = [Stop("x" if inverse else "z", values, values.new_zeros(len(values)))]
+        stops = [Stop("x" if inverse else "z", values, no_log_det(values))]
         layers = list(self.bijection.steps())
         for name, layer in reversed(layers) if inverse else layers:
             before = stops[-1]

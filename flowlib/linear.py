@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, check_event, no_log_det, sum_terms
+from flowlib.bijection import Bijection, check_event, no_log_det, sum_terms, wide
 
 __all__ = ["ActNorm", "Linear", "Permutation", "full_precision"]
 
@@ -89,7 +89,7 @@ class Linear(Bijection):
             raise ValueError(
                 f"expected a matrix of shape {tuple(self.lower.shape)}, got {tuple(matrix.shape)}"
             )
-        permutation, lower, upper = torch.linalg.lu(matrix)
+        permutation, lower, upper = torch.linalg.lu(wide(matrix))
         diagonal = upper.diagonal()
         if not float(diagonal.abs().min()) > torch.finfo(matrix.dtype).eps * float(matrix.abs().max()):
             raise ValueError("the matrix is singular: a linear flow needs an invertible one")
@@ -123,11 +123,11 @@ class Linear(Bijection):
         return z, -sum_terms(self.log_diagonal).expand(len(x))
 
     def solve(self, columns: Tensor) -> Tensor:
-        """W^-1 times each column of a (D, n) matrix."""
-        columns = columns.index_select(0, self.back)
+        """W^-1 times each column of a (D, n) matrix; torch solves in float32 at least."""
+        dtype, columns = columns.dtype, wide(columns.index_select(0, self.back))
         # `unitriangular` reads nothing of a matrix but what lies below its diagonal: of L, that is `lower`.
-        columns = torch.linalg.solve_triangular(self.lower, columns, upper=False, unitriangular=True)
-        return torch.linalg.solve_triangular(self._upper(), columns, upper=True)
+        columns = torch.linalg.solve_triangular(wide(self.lower), columns, upper=False, unitriangular=True)
+        return torch.linalg.solve_triangular(wide(self._upper()), columns, upper=True).to(dtype)
 
     def identity(self) -> Tensor:
         return torch.eye(self.dim, dtype=self.lower.dtype, device=self.lower.device)

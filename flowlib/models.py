@@ -160,7 +160,28 @@ class NSF(Flow):
         )
 
 
-class MAF(Flow):
+class _Autoregressive(Flow):
+    """What `MAF` and `IAF` share: the same layers, read one way or the other."""
+
+    def __init__(
+        self,
+        dim: int,
+        layers: int = 5,
+        hidden: Widths = (64, 64),
+        *,
+        context: int = 0,
+        transformer: str | Transformer = "affine",
+        activation: Activation = nn.ReLU,
+    ):
+        steps = autoregressive_layers(dim, layers, hidden, context, transformer, activation)
+        super().__init__(Chain(*map(self._read, steps)), StandardNormal((dim,)))
+
+    @staticmethod
+    def _read(layer: MaskedAutoregressive) -> Bijection:
+        raise NotImplementedError
+
+
+class MAF(_Autoregressive):
     """Masked autoregressive flow: log_prob is one pass, a sample takes D steps (of one pass in all).
 
     Every second layer takes the variables in the opposite order.
@@ -182,21 +203,12 @@ class MAF(Flow):
         torch.Size([5])
     """
 
-    def __init__(
-        self,
-        dim: int,
-        layers: int = 5,
-        hidden: Widths = (64, 64),
-        *,
-        context: int = 0,
-        transformer: str | Transformer = "affine",
-        activation: Activation = nn.ReLU,
-    ):
-        steps = autoregressive_layers(dim, layers, hidden, context, transformer, activation)
-        super().__init__(Chain(*steps), StandardNormal((dim,)))
+    @staticmethod
+    def _read(layer: MaskedAutoregressive) -> Bijection:
+        return layer
 
 
-class IAF(Flow):
+class IAF(_Autoregressive):
     """Inverse autoregressive flow: a sample is one pass, log_prob takes D steps (of one pass in all).
 
     The layers of `MAF` read backwards; arguments, shapes and errors as there.
@@ -208,18 +220,9 @@ class IAF(Flow):
         torch.Size([5, 3])
     """
 
-    def __init__(
-        self,
-        dim: int,
-        layers: int = 5,
-        hidden: Widths = (64, 64),
-        *,
-        context: int = 0,
-        transformer: str | Transformer = "affine",
-        activation: Activation = nn.ReLU,
-    ):
-        steps = autoregressive_layers(dim, layers, hidden, context, transformer, activation)
-        super().__init__(Chain(*map(Inverse, steps)), StandardNormal((dim,)))
+    @staticmethod
+    def _read(layer: MaskedAutoregressive) -> Bijection:
+        return Inverse(layer)
 
 
 class Glow(Flow):

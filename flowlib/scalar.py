@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowlib import moved
-from flowlib.bijection import Bijection, as_sizes, find_root, require, sum_event
+from flowlib.bijection import Bijection, as_sizes, find_root, require, sum_event, wide
 
 __all__ = [
     "Affine", "AffineToZ", "AffineTransformer", "Elementwise", "Exp", "LeakyReLU", "MixtureCDF",
@@ -161,7 +161,8 @@ class MixtureCDFTransformer(Transformer):
 
     def inverse(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         require((x > 0) & (x < 1), lambda: f"mixture CDF: the inverse needs 0 < x < 1, {span(x)}")
-        weight, mean, log_scale = self.unpack(params)
+        dtype, x = x.dtype, wide(x)  # torch knows no quantiles below float32
+        weight, mean, log_scale = self.unpack(wide(params))
         # Each component alone would put the quantile somewhere; the mixture's lies in between.
         quantiles = mean + log_scale.exp() * torch.special.ndtri(x).unsqueeze(1)
 
@@ -170,7 +171,7 @@ class MixtureCDFTransformer(Transformer):
             return cdf, log_density.exp()
 
         z = find_root(cdf_and_slope, x, quantiles.amin(1), quantiles.amax(1))
-        return z, -mixture(z, weight, mean, log_scale)[1]
+        return z.to(dtype), -mixture(z, weight, mean, log_scale)[1]
 
     def unpack(self, params: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log-weights, means and log-scales, each of shape (batch, K, *event)."""

@@ -148,20 +148,8 @@ def fit(
             check_tensor(values, name)
     if loss is None:
         _check_scores(flow)
-    if len(x) == 0:
-        raise ValueError(f"expected at least one row to fit, got x of shape {tuple(x.shape)}")
-    if valid is not None and len(valid) == 0:
-        raise ValueError("valid holds no rows: pass None, or at least one")
+    _check_rows(x, valid, context, valid_context, weights, valid_weights)
     _check_batch_size(batch_size)
-    for rows, extra, name in (
-        *((x, context, "context"), (valid, valid_context, "valid_context")),
-        *((x, weights, "weights"), (valid, valid_weights, "valid_weights")),
-    ):
-        if extra is not None and (rows is None or len(extra) != len(rows)):
-            wanted = "no validation data" if rows is None else f"{len(rows)} rows of data"
-            raise ValueError(f"{name} has {len(extra)} rows, for {wanted}")
-    if valid is not None and context is not None and valid_context is None:
-        raise ValueError("the flow is fitted with context: its validation needs valid_context= as well")
     if patience is not None and valid is None:
         raise ValueError("patience= watches the validation loss: pass validation data as well")
     for name, values in given.items():
@@ -333,6 +321,30 @@ def _validation(
         return workers.sum(torch.tensor(total, device=device)).item() / len(x)
 
     return validate
+
+
+def _check_rows(
+    x: Tensor,
+    valid: Tensor | None,
+    context: Tensor | None,
+    valid_context: Tensor | None,
+    weights: Tensor | None,
+    valid_weights: Tensor | None,
+) -> None:
+    """Raise unless there are rows, and a row of context and a weight for each."""
+    if len(x) == 0:
+        raise ValueError(f"expected at least one row to fit, got x of shape {tuple(x.shape)}")
+    if valid is not None and len(valid) == 0:
+        raise ValueError("valid holds no rows: pass None, or at least one")
+    for rows, extra, name in (
+        *((x, context, "context"), (valid, valid_context, "valid_context")),
+        *((x, weights, "weights"), (valid, valid_weights, "valid_weights")),
+    ):
+        if extra is not None and (rows is None or len(extra) != len(rows)):
+            wanted = "no validation data" if rows is None else f"{len(rows)} rows of data"
+            raise ValueError(f"{name} has {len(extra)} rows, for {wanted}")
+    if valid is not None and context is not None and valid_context is None:
+        raise ValueError("the flow is fitted with context: its validation needs valid_context= as well")
 
 
 def _check_batch_size(batch_size: int) -> None:

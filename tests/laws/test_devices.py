@@ -27,6 +27,7 @@ from flowlib.base import DiagonalNormal, MixtureNormal, StandardNormal, StudentT
 from flowlib.bijection import Bijection
 from flowlib.continuous import Continuous
 from flowlib.coupling import Coupling
+from flowlib.data import Standardizer
 from flowlib.flow import Flow
 from flowlib.image import Checkpoint, Conv1x1, Split, VariationalDequantization, image_coupling, logit_pixels
 from flowlib.linear import ActNorm, Linear, Permutation
@@ -97,6 +98,10 @@ MODELS = {
     "Normal of parameters": lambda: (
         Flow(Linear(3), Normal(nn.Parameter(torch.zeros(3)), torch.ones(3))),
         *(0, 0, 0),
+    ),
+    "Standardizer": lambda: (
+        Flow(Standardizer(torch.zeros(2), torch.ones(2), torch.tensor([False, True])), StandardNormal((2,))),
+        *(0, 1, 0),
     ),
     "MixtureCDF": lambda: (Flow(MixtureCDF(3, event_shape=(2,)), StandardNormal((2,))), 0, 3, 0),
 }

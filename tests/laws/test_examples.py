@@ -13,7 +13,7 @@ ROOMS = [
     "bijection", "scalar", "splines", "linear", "planar", "nets", "coupling", "image", "autoregressive",
     "continuous", "base", "flow", "models", "processes", "training", "data",
 ]  # fmt: skip
-WITHOUT = {"NotFinite", "Settings"}  # an error, and the arguments of `fit`
+WITHOUT = {"NotFinite", "Settings", "Block", "StepPlan"}  # an error, arguments of `fit`, parts of `Schedule`
 
 
 def examples(room: str) -> list[doctest.DocTest]:

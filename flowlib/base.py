@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, constraints
 
 from flowlib.bijection import as_sizes, draw_normal, draw_uniform, sum_event
+from flowlib.saving import Built
 
 __all__ = ["Base", "DiagonalNormal", "MixtureNormal", "StandardNormal", "StudentT", "map_tensors"]
 
 
-class StandardNormal(nn.Module):
+class StandardNormal(Built, nn.Module):
     """The base N(0, I) on tensors of shape (batch, *event_shape); D stands for the event shape (D,).
 
     Written out rather than taken from torch.distributions, so that log_prob stays a few plain
@@ -54,7 +55,7 @@ class StandardNormal(nn.Module):
         return f"event_shape={self.event_shape}"
 
 
-class DiagonalNormal(nn.Module):
+class DiagonalNormal(Built, nn.Module):
     """N(mean, diag(deviation^2)) with a mean and a deviation that are learned for each element of the event.
 
     It starts as the standard normal. Freeze it with `base.requires_grad_(False)`.
@@ -92,7 +93,7 @@ class DiagonalNormal(nn.Module):
         return f"event_shape={self.event_shape}"
 
 
-class MixtureNormal(nn.Module):
+class MixtureNormal(Built, nn.Module):
     """sum_k w_k N(mean_k, diag(deviation_k^2)), all learned: a base with several modes.
 
     A flow bends space but cannot tear it: on one Gaussian, modes stay joined by bridges of density. With a
@@ -162,7 +163,7 @@ class MixtureNormal(nn.Module):
         return f"event_shape={self.event_shape}, components={self.components}"
 
 
-class StudentT(nn.Module):
+class StudentT(Built, nn.Module):
     """Independent Student-t variables, with degrees of freedom, mean and scale learned for each of them.
 
     A flow whose layers stretch by bounded factors keeps the tails of its base: on a Gaussian it has no
@@ -203,14 +204,19 @@ class StudentT(nn.Module):
 
     def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """n draws of shape (n, *event); the temperature scales them about the mean."""
-        law = torch.distributions.StudentT(self.df, self.mean, self.log_scale.exp(), validate_args=False)
-        return self.mean + temperature * (_draw(law, n, generator) - self.mean)
+        shape = (n, *self.event_shape)
+        radius, angle = (draw_uniform(shape, self.mean, generator) for _ in range(2))
+        # Bailey, 1994, "Polar generation of random variates with the t-distribution": for u and v uniform,
+        # sqrt(df (u^(-2 / df) - 1)) cos(2 pi v) is Student-t, whatever df. It is smooth in df.
+        minus_log = -torch.log1p(-radius).clamp(max=-torch.finfo(radius.dtype).eps)
+        noise = (self.df * torch.expm1(2 / self.df * minus_log)).sqrt() * torch.cos(2 * math.pi * angle)
+        return self.mean + temperature * self.log_scale.exp() * noise
 
     def extra_repr(self) -> str:
         return f"event_shape={self.event_shape}"
 
 
-class Base(nn.Module):
+class Base(Built, nn.Module):
     """Any torch.distributions object as a base: it moves with the flow and keeps to its support.
 
     A batch of scalar distributions, Normal(zeros(2), ones(2)), is read as one event of shape (2,).
@@ -242,17 +248,20 @@ class Base(nn.Module):
         _check_has_density(distribution)
         if distribution.batch_shape:
             distribution = Independent(distribution, len(distribution.batch_shape))
-        self.learned = nn.ParameterList()
         self.template = map_tensors(distribution, self._learn)
-        self.template._validate_args = False
         self.event_shape = tuple(distribution.event_shape)
         with torch.no_grad():
             self.register_buffer("centre", _interior_point(self.distribution), persistent=False)
 
     @property
+    def learned(self) -> list[nn.Parameter]:
+        """The distribution's parameters that are trained."""
+        return list(self.parameters(recurse=False))
+
+    @property
     def distribution(self) -> Any:
         """The distribution itself, with its parameters as they are now."""
-        if not len(self.learned):
+        if not self._parameters:
             return self.template
         return map_tensors(self.template, lambda tensor: tensor, self._put_in)
 
@@ -269,9 +278,10 @@ class Base(nn.Module):
                 "own (event_shape, log_prob, sample), or detach() what needs no training"
             )
         known = [place for place, parameter in enumerate(self.learned) if parameter is leaf]
+        place = known[0] if known else len(self.learned)
         if not known:
-            self.learned.append(leaf)
-        return _Learned(known[0] if known else len(self.learned) - 1, tuple(tensor.shape))
+            self.register_parameter(f"learned{place}", leaf)
+        return _Learned(place, tuple(tensor.shape))
 
     def _put_in(self, place: _Learned) -> Tensor:
         return self.learned[place.index].expand(place.shape)
@@ -287,7 +297,7 @@ class Base(nn.Module):
 
     def _middle(self, distribution: Any) -> Tensor:
         """A point inside the support, the mean if there is one."""
-        if not len(self.learned):
+        if not self._parameters:
             return self.centre
         try:
             mean = distribution.mean.detach()
@@ -309,6 +319,10 @@ class Base(nn.Module):
         middle = self._middle(distribution)
         return middle + temperature * (draws - middle)
 
+    def built_with(self) -> tuple[tuple, dict[str, Any]]:
+        """For `Flow.save`: the distribution, with its parameters in their places."""
+        return (map_tensors(self.template, lambda tensor: tensor, lambda p: self.learned[p.index]),), {}
+
     def gradients_miss(self) -> str:
         """What draws carry no gradient to although it is trained; "" if nothing."""
         trained = any(parameter.requires_grad for parameter in self.learned)
@@ -320,7 +334,7 @@ class Base(nn.Module):
         return super()._apply(function, recurse)
 
     def extra_repr(self) -> str:
-        learned = f", of which {len(self.learned)} arguments are learned" if len(self.learned) else ""
+        learned = f", {len(self.learned)} of its arguments learned" if self.learned else ""
         return f"{self.distribution}{learned}"
 
 
@@ -389,6 +403,8 @@ def map_tensors(
     if isinstance(thing, (Distribution, torch.distributions.Transform)):
         # A transform and its inverse may point at each other: each is copied once.
         twin = seen[id(thing)] = copy.copy(thing)
+        if isinstance(twin, Distribution):
+            twin._validate_args = False  # it would look at values, and make a GPU wait
         for name, value in vars(thing).items():
             kinds = (Tensor, _Learned, list, tuple, Distribution, torch.distributions.Transform)
             if isinstance(value, kinds):

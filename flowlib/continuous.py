@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from flowlib.bijection import Bijection, as_sizes, check_context, draw_normal, no_log_det, sum_event, wide
 from flowlib.nets import Widths, zero_initialised
+from flowlib.saving import Built
 
 __all__ = ["ACTIVATIONS", "ADAPTIVE", "FIXED_GRID", "Continuous", "VelocityMLP", "jacobian_trace"]
 
@@ -29,7 +30,7 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
 Rates = Callable[[float | Tensor, Tensor], tuple[Tensor, ...]]  # t, z -> v, its trace, |v|^2 if asked
 
 
-class VelocityMLP(nn.Module):
+class VelocityMLP(Built, nn.Module):
     """v(t, z), a smooth MLP of time, place and context that also knows the trace of its Jacobian.
 
     The trace is found going forward: tangent vectors run through the layers beside the values, each

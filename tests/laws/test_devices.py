@@ -96,7 +96,7 @@ MODELS = {
     # Its logits are frozen, because draws carry no gradient to them.
     "MixtureNormal": lambda: (Flow(Linear(3), frozen_mixture()), 0, 0, 0),
     "Normal of parameters": lambda: (
-        Flow(Linear(3), Normal(nn.Parameter(torch.zeros(3)), torch.ones(3))),
+        Flow(Linear(3), Normal(nn.Parameter(torch.zeros(3)), nn.Parameter(torch.ones(3)))),
         *(0, 0, 0),
     ),
     "Standardizer": lambda: (
@@ -182,7 +182,9 @@ def audit() -> dict[str, str]:
         for part in module.modules():
             for name, tensor in part._parameters.items():
                 if tensor is not None:
-                    part._parameters[name] = nn.Parameter(mode.from_tensor(tensor.detach()).to(DEVICE))
+                    part._parameters[name] = nn.Parameter(
+                        mode.from_tensor(tensor.detach()).to(DEVICE), tensor.requires_grad
+                    )
             for name, tensor in part._buffers.items():
                 if tensor is not None:
                     part._buffers[name] = mode.from_tensor(tensor).to(DEVICE)
@@ -202,7 +204,8 @@ def audit() -> dict[str, str]:
             if backward:
                 with torch.autograd.set_multithreading_enabled(False):
                     (-log_prob.mean()).backward()
-            for name, parameter in flow.named_parameters() if backward else ():
+            learned = [(name, p) for name, p in flow.named_parameters() if p.requires_grad]
+            for name, parameter in learned if backward else ():
                 assert parameter.grad is not None, f"log_prob gives {name} no gradient"
                 assert parameter.grad.device.type == DEVICE, f"the gradient of {name} is elsewhere"
             expect(flow.sample(n, context), (n, *event), in_sample, "sample")

@@ -39,7 +39,7 @@ repeat: .venv/course.stamp
 
 # instructors:
 .PHONY: grade check test test-lesson bench gpu soak golden site figures
-grade: .venv/course.stamp
+grade: .venv/grade.stamp
 	@$(BIN)/flowcourse sample-class 01
 
 check: .venv/all.stamp
@@ -66,7 +66,7 @@ gpu:
 golden: .venv/all.stamp
 	@$(BIN)/python -m tests.golden
 
-site: .venv/all.stamp
+site: .venv/site.stamp
 	@$(BIN)/flowcourse site
 
 figures: .venv/all.stamp
@@ -80,9 +80,14 @@ figures: .venv/all.stamp
 	@touch $@
 
 # instructors:
+.venv/grade.stamp .venv/site.stamp: .venv/%.stamp: .venv/course.stamp
+	@echo "Installing what make $* needs into .venv ..."
+	@$(PIP) -e '.[course,$*]'
+	@touch $@
+
 .venv/all.stamp: .venv/course.stamp
 	@echo "Installing what the checks need into .venv ..."
-	@$(PIP) -e '.[course,cluster,bench,dev,site]'
+	@$(PIP) -e '.[course,grade,cluster,site,dev,bench]'
 	@touch $@
 # end instructors
 

@@ -26,7 +26,22 @@ RESULTS = HOUSE / ".build" / "test"
 PARALLEL = ["-n", "2", "--dist", "loadfile"]
 ALONE = "--ignore=tests/grading/test_speed.py"  # it measures, so nothing may run beside it
 FAST_LAWS = ("bijection", "contract", "scalar", "splines", "linear", "planar", "nets", "coupling", "moved")
+HOUSE_TESTS = ["tests/test_house.py", "tests/test_walls.py"]
 UNTIMED = "--ignore=tests/notebooks/test_time.py"  # it reads the times of the stage "lessons"
+
+
+# How long each stage takes on two idle cores, in seconds, as measured.
+SECONDS = {
+    "house": 100,
+    "laws": 214,
+    "gpu": 105,
+    "exercises": 398,
+    "lessons": 127,
+    "budgets": 6,
+    "grading": 580,
+    "pace": 98,
+    "browser": 215,
+}
 
 
 @dataclass
@@ -78,7 +93,7 @@ def everything() -> list[Stage]:
         tool("types", "mypy"),
         pytest(
             "house",
-            ["tests/test_house.py", "tests/test_walls.py", "tests/test_pages.py", "tests/test_cli.py"],
+            [*HOUSE_TESTS, "tests/test_extras.py", "tests/test_pages.py", "tests/test_cli.py"],
             *PARALLEL,
         ),
         pytest("laws", ["tests/laws"], "-n", "2"),
@@ -115,7 +130,7 @@ def fast() -> list[Stage]:
     return [
         *form(["."]),
         tool("types", "mypy"),
-        pytest("house", ["tests/test_house.py", "tests/test_walls.py"], "-n", "2"),
+        pytest("house", HOUSE_TESTS, "-n", "2"),
         pytest("laws", laws, "-n", "2"),
         tool("release", "flowlib.course.cli", "release", "--check"),
     ]
@@ -135,6 +150,14 @@ def run(stage: Stage) -> bool:
         environment.pop("MPLBACKEND")  # notebooks draw inline
     code = subprocess.run(stage.command, cwd=HOUSE, env=environment, check=False).returncode
     return code in (0, 5)  # pytest ends with 5 when a selection is empty
+
+
+def forecast(usual: dict[str, int]) -> str:
+    """How long these stages take, to be said before the first."""
+    if not usual:
+        return ""
+    lines = [f"{name:12} {seconds:6} s" for name, seconds in {**usual, "all": sum(usual.values())}.items()]
+    return "\n".join(["What this takes on two idle cores:", *lines, ""])
 
 
 def skipped(stages: list[Stage]) -> Counter[tuple[str, str]]:
@@ -164,6 +187,9 @@ def main() -> int:
         stages = [stage for stage in stages if stage.name == wanted.only]
         if not stages:
             parser.error(f"there is no stage {wanted.only!r}")
+    whole = not (wanted.lesson or wanted.fast or wanted.soak)  # a part of a stage is not what was measured
+    usual = {stage.name: SECONDS[stage.name] for stage in stages if whole and stage.name in SECONDS}
+    print(forecast(usual), end="", flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
     start, account = time.monotonic(), []
     for number, stage in enumerate(stages, start=1):
@@ -180,7 +206,8 @@ def main() -> int:
     for (stage, reason), count in sorted(skipped(stages).items()):
         print(f"skipped in {stage}, {count}x: {reason}")
     for name, state, seconds in account:
-        print(f"{name:12} {state:14} {seconds:6.0f} s")
+        beside = f"  (usually {usual[name]} s)" if name in usual else ""
+        print(f"{name:12} {state:14} {seconds:6.0f} s{beside}")
     print(f"{'all':12} {'':14} {time.monotonic() - start:6.0f} s")
     failed = [name for name, state, _ in account if state == "FAILED"]
     if failed:

@@ -12,8 +12,11 @@ import time
 import urllib.request
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from flowlib.course import doctor, lab
+from flowlib.course.cli import app
 from flowlib.course.doctor import examine
 from flowlib.course.folders import CourseError, course_root, lesson_name
 from tests.conftest import HOUSE, start
@@ -33,6 +36,36 @@ def test_help_names_every_command_and_the_exit_codes():
     assert done.returncode == 0
     for word in ("release", "lab", "doctor", "sample-class", "Exit codes"):
         assert word in done.stdout
+
+
+def test_help_waits_for_no_library():
+    """It comes at once: what a command needs is loaded when the command runs."""
+    look = """
+import sys
+from flowlib.course import cli
+sys.argv = ["flowcourse", *sys.argv[1:]]
+try:
+    cli.main()
+finally:
+    print("loaded:", *{"torch", "nbgrader", "numpy", "IPython", "sqlalchemy"} & set(sys.modules))
+"""
+    for words in (["--help"], ["grade", "--help"]):
+        done = subprocess.run([sys.executable, "-c", look, *words], capture_output=True, text=True, cwd=HOUSE)
+        assert done.returncode == 0 and done.stdout.strip().endswith("loaded:"), done.stdout + done.stderr
+
+
+def test_help_explains_every_command_and_option():
+    command = typer.main.get_command(app)
+    shown = CliRunner().invoke(app, ["--help"], terminal_width=200).stdout
+    assert len(command.commands) >= 13
+    for name, one in command.commands.items():
+        assert re.search(rf"\b{name}  ", shown), f"flowcourse --help does not list {name}"
+        assert one.help, f"flowcourse {name} does not say what it does"
+        said = CliRunner().invoke(app, [name, "--help"], terminal_width=200).stdout
+        for parameter in one.params:
+            assert parameter.help, f"flowcourse {name} does not explain {parameter.name}"
+            flag = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name
+            assert flag.lower() in said.lower(), f"flowcourse {name} --help lacks {flag}"
 
 
 def test_no_arguments_shows_help():
@@ -239,8 +272,8 @@ def test_sample_class_gets_the_marks_it_must(tiny_course):
 
 
 def test_sample_class_needs_answers(tiny_course):
-    for path in (tiny_course / "solutions" / LESSON / "answers").glob("wrong_*"):
-        path.unlink()
+    for path in (tiny_course / "solutions" / LESSON / "answers").glob("*.py"):
+        path.write_text(path.read_text().partition("# %% wrong")[0])
     done = flowcourse("sample-class", "1", cwd=tiny_course)
     assert done.returncode == 1
     assert "5 wrong ones" in done.stderr

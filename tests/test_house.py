@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
-from importlib import metadata
 
 import pytest
 import yaml
 
 from flowlib.course.doctor import normalised, pinned_versions
+from tests import run
 from tests.conftest import HOUSE
 
 FOLDERS = {"lessons", "solutions", "flowlib", "tests", "assets"}
@@ -73,9 +72,7 @@ def test_lessons_hold_what_students_open_and_solutions_what_instructors_hold():
         if parts[0] == "lessons" and len(parts) > 1:
             assert parts[-1] in ("lesson.ipynb", "demo.ipynb", "exercises.ipynb"), path
         if parts[0] == "solutions" and len(parts) > 1:
-            assert parts[2:] == ["exercises.ipynb"] or re.match(
-                r"answers/(right|wrong)_\w+\.py", "/".join(parts[2:])
-            )
+            assert parts[2:] == ["exercises.ipynb"] or re.match(r"answers/task\d\.py", "/".join(parts[2:]))
 
 
 # ---------------------------------------------------------------------------- environments
@@ -112,45 +109,6 @@ def test_every_package_that_is_asked_for_has_a_tested_version():
                 f"{extra}: versions stand in constraints.txt, not here: {name}"
             )
             assert normalised(name.split("[")[0]) in tested, f"{name} of {extra} is not in constraints.txt"
-
-
-def brought_along(names: list[str]) -> set[str]:
-    """These packages and all that pip installs with them."""
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name, extra = re.match(r"([\w.-]+)(?:\[(\w+)\])?", waiting.pop()).groups()
-        if normalised(name) in found:
-            continue
-        found.add(normalised(name))
-        try:
-            lines = metadata.requires(name) or []
-        except metadata.PackageNotFoundError:
-            continue  # asked for on another system only
-        waiting += [line for line in lines if "extra ==" not in line or (extra and f'"{extra}"' in line)]
-    return found
-
-
-def test_the_course_asks_for_what_it_imports():
-    """Every package that flowlib imports comes with it or with its extra [course]."""
-    asked = brought_along(requirements()["flowlib"] + requirements()["course"])
-    optional = brought_along(requirements()["cluster"] + requirements()["site"])  # imported where needed only
-    with_cuda = {"triton"}  # which PyTorch's wheels for CUDA bring
-    provided_by = metadata.packages_distributions()
-    for path in (HOUSE / "flowlib").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            modules = []
-            if isinstance(node, ast.Import):
-                modules = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                modules = [node.module]
-            for top in {module.split(".")[0] for module in modules} - {"flowlib"}:
-                if top not in sys.stdlib_module_names | with_cuda:
-                    packages = {normalised(name) for name in provided_by.get(top, [])}
-                    allowed = asked | optional if "course" in path.parts else asked
-                    assert packages & allowed, (
-                        f"{path.relative_to(HOUSE)} imports {top}, which nothing brings"
-                    )
 
 
 def test_ci_runs_the_tests():
@@ -205,3 +163,9 @@ def test_links_in_readme_lead_somewhere():
     for address in addresses:
         if not address.startswith(("http", "mailto:")):
             assert (HOUSE / address).exists(), address
+
+
+def test_the_bench_knows_how_long_each_of_its_stages_takes():
+    tested = {stage.name for stage in run.everything() if "pytest" in stage.command}
+    assert set(run.SECONDS) == tested
+    assert run.forecast({"laws": 214, "pace": 98}).split()[-2:] == ["312", "s"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import graphlib
 from collections.abc import Iterator
-from functools import cache
 
 import pytest
 
 from tests.conftest import HOUSE
+from tests.imports import graph, imports, modules
 
 # A file of flowlib imports only from files before it.
 ROOMS = [
@@ -20,49 +20,15 @@ ROOMS = [
 ]  # fmt: skip
 # A floor of the course imports only from itself and from floors below it.
 FLOORS = [
-    "folders", "house", "lab", "box", "exercises", "pages", "grading", "edition", "doctor", "sample_class",
-    "cli",
+    "folders", "house", "extras", "lab", "box", "exercises", "pages", "grading", "edition", "doctor",
+    "sample_class", "cli",
 ]  # fmt: skip
 GRADING = [
-    "marks", "names", "private", "scratch", "clean", "written", "preflight", "layouts", "archives", "intake",
-    "classes", "journal", "trusted", "similarity", "judge", "workers", "trial", "rehearsal", "feedback",
-    "worker", "gradebook", "erase", "run", "report", "commands",
+    "marks", "names", "private", "scratch", "clean", "record", "written", "preflight", "layouts", "archives",
+    "intake", "classes", "journal", "trusted", "similarity", "judge", "workers", "trial", "rehearsal",
+    "feedback", "worker", "gradebook", "erase", "run", "report", "commands",
 ]  # fmt: skip
 COURSE = "flowlib.course"
-
-
-@cache
-def modules() -> dict[str, ast.Module]:
-    """Every module of flowlib by its dotted name, parsed."""
-    found = {}
-    for path in sorted((HOUSE / "flowlib").rglob("*.py")):
-        parts = path.relative_to(HOUSE).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found[name] = ast.parse(path.read_text(encoding="utf-8"))
-    return found
-
-
-def imports(module: str) -> Iterator[tuple[str, str, str]]:
-    """What a module imports of flowlib, inside functions too: (module, name in it or "", called)."""
-    known = modules()
-    for node in ast.walk(known[module]):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.split(".")[0] == "flowlib":
-                    yield alias.name, "", alias.asname or alias.name
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{module} imports by a relative path"
-            for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                if whole in known:
-                    yield whole, "", alias.asname or alias.name
-                elif node.module in known:
-                    yield node.module, alias.name, alias.asname or alias.name
-
-
-@cache
-def graph() -> dict[str, set[str]]:
-    return {module: {used for used, _, _ in imports(module)} for module in modules()}
 
 
 def of_course() -> list[str]:
@@ -147,3 +113,23 @@ def test_the_course_uses_public_names_only(module):
     for node in ast.walk(modules()[module]):
         if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__"):
             assert ast.unparse(node.value) not in called, f"{module} uses {ast.unparse(node)}"
+
+
+def test_only_exercises_reads_the_marks_of_cells():
+    """nbgrader's metadata have one reader: `exercise.Cell`, `read_cells` and `grade_id_of`."""
+    readers = {module for module, tree in modules().items() if "nbgrader" in keys(tree)}
+    assert readers == {f"{COURSE}.exercises.exercise"}
+
+
+def keys(tree: ast.Module) -> Iterator[object]:
+    """The constants by which a module looks into dictionaries: d[key], d.get(key), key in d, {key: ...}."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript):
+            looked = [node.slice]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            looked = node.args[:1] if node.func.attr in ("get", "pop", "setdefault") else []
+        elif isinstance(node, ast.Compare):
+            looked = [node.left]
+        else:
+            looked = node.keys if isinstance(node, ast.Dict) else []
+        yield from (key.value for key in looked if isinstance(key, ast.Constant))

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from flowlib.course import extras
 from flowlib.course.folders import CourseError, course_root, instructors_root, lesson_name, needs_linux
 from flowlib.course.grading.commands import app as grading
 
@@ -39,11 +40,12 @@ def release(
     ] = False,
 ):
     """Make the students' exercises in lessons/ from those in solutions/. Work typed into one is not lost."""
+    root = instructors_root()
+    extras.needs("grade")
     from rich.progress import track
 
     from flowlib.course.exercises import release as work
 
-    root = instructors_root()
     names = [lesson_name(root, name) for name in lessons] if lessons else work.releasable(root)
     if not names:
         raise CourseError("There is nothing to release: no solutions/*/exercises.ipynb exists.")
@@ -82,9 +84,10 @@ def student_edition(
     ] = False,
 ):
     """Write what students get: the course without solutions, hidden tests and marking guides."""
+    root = instructors_root()
+    extras.needs("grade")
     from flowlib.course import edition as work
 
-    root = instructors_root()
     with console.status("Making the students' edition, and searching it ..."):
         edition = work.make(root)
     if edition.shared:
@@ -147,6 +150,7 @@ def slides(
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ):
     """Make a lesson's demo into slides: one HTML file that needs no network."""
+    extras.needs("site")
     import webbrowser
 
     from flowlib.course import lab
@@ -163,6 +167,7 @@ def slides(
 @app.command()
 def site():
     """Build the course as web pages under .build/site."""
+    extras.needs("site")
     from flowlib.course.pages.site import make_site
 
     with console.status("Building the site ..."):
@@ -174,9 +179,10 @@ def site():
 def sample_class(lesson: Lesson = "01"):
     """Build a class of made-up submissions from the answer files, grade it, and print the marks."""
     needs_linux()
+    root = instructors_root()
+    extras.needs("grade")
     from flowlib.course import sample_class as work
 
-    root = instructors_root()
     work.grade_sample_class(root, lesson_name(root, lesson), console)
 
 

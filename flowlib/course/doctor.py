@@ -12,8 +12,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-PIP = f"{sys.executable} -m pip install"
-INSTALL = f'{PIP} -c constraints.txt -e ".[course]"'  # quoted: zsh takes brackets for a pattern
+from flowlib.course import extras
+
+INSTALL = extras.command("course")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def examine(root: Path) -> list[Finding]:
         torch_device(),
         kernel(),
         *extensions(),
+        grading(),
         sandbox(),
         *data(root),
     ]
@@ -52,7 +54,7 @@ def packages(root: Path) -> list[Finding]:
     """Every package that the course asks for, at the versions it is tested with."""
     tested = pinned_versions(root)
     absent, other, right = [], [], 0
-    for name in course_packages():
+    for name in extras.asked_for("") + extras.asked_for("course"):
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -71,16 +73,6 @@ def packages(root: Path) -> list[Finding]:
     if not absent:
         findings.append(Finding("good", "packages", f"all there, {right} at the tested version"))
     return findings
-
-
-def course_packages() -> list[str]:
-    """Names of the packages that `pip install flowlib[course]` asks for."""
-    wanted = []
-    for line in importlib.metadata.requires("flowlib") or []:
-        requirement, _, marker = line.partition(";")
-        if not marker or "extra == 'course'" in marker.replace('"', "'"):
-            wanted.append(re.match(r"[\w.-]+", requirement.strip()).group())
-    return wanted
 
 
 def pinned_versions(root: Path) -> dict[str, str]:
@@ -139,8 +131,16 @@ def extensions() -> list[Finding]:
     switch = Path(sys.prefix) / "etc/jupyter/jupyter_server_config.d/nbgrader.json"
     if labextension.is_file() and switch.is_file():
         return [Finding("good", "nbgrader", f"{version}, with its Validate button in JupyterLab")]
-    mend = f"{PIP} --force-reinstall --no-deps -c constraints.txt nbgrader"
+    mend = f"{sys.executable} -m pip install --force-reinstall --no-deps -c constraints.txt nbgrader"
     return [Finding("missing", "nbgrader", f"{version}, but its extension is not in JupyterLab", mend)]
+
+
+def grading() -> Finding:
+    """The packages with which exercises are released and graded. Only instructors need them."""
+    if missing := extras.absent("grade"):
+        found = f"not installed, only instructors need it: {', '.join(missing)}"
+        return Finding("note", "grading", found, extras.command("grade"))
+    return Finding("good", "grading", "its packages are all there")
 
 
 def sandbox() -> Finding:

@@ -114,19 +114,16 @@ def secret_lines(root: Path, released: Mapping[str, bytes]) -> tuple[dict[str, s
 def _instructors_lines(root: Path) -> Iterator[tuple[str, str, bool]]:
     """Every line that solutions/ keeps from students: (line, where it stands, whether it is code)."""
     for path in sorted((root / "solutions").glob(f"*/{NOTEBOOK}")):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            source = exercise.text(cell)
-            kept = _split(exercise.public(source))
-            where = (
-                f"{path.relative_to(root)}, {cell['metadata'].get('nbgrader', {}).get('grade_id', 'a cell')}"
-            )
-            for line in _split(source):
+        for cell in exercise.read_cells(json.loads(path.read_text(encoding="utf-8"))):
+            kept = _split(exercise.public(cell.source))
+            where = f"{path.relative_to(root)}, {cell.grade_id or 'a cell'}"
+            for line in _split(cell.source):
                 if line not in kept:
-                    yield line, where, cell["cell_type"] == "code"
+                    yield line, where, cell.kind == "code"
     for path in sorted((root / "solutions").glob("*/answers/*")):
         if path.is_file():
             for line in _split(path.read_text(encoding="utf-8", errors="replace")):
-                yield line, str(path.relative_to(root)), True
+                yield re.sub("^[-+] ", "", line), str(path.relative_to(root)), True  # the sign of a change
 
 
 def _published(root: Path) -> Iterator[tuple[str, bytes]]:
@@ -136,8 +133,8 @@ def _published(root: Path) -> Iterator[tuple[str, bytes]]:
     if done and done.returncode == 0:
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
             for member in archive:
-                if member.isfile():
-                    yield member.name, archive.extractfile(member).read()
+                if member.isfile() and (file := archive.extractfile(member)):
+                    yield member.name, file.read()
         return
     for folder in ("lessons", "flowlib"):
         for path in sorted((root / folder).rglob("*")):
@@ -151,8 +148,8 @@ def _code(name: str, content: bytes) -> bytes:
         return content
     if not name.endswith(("/lesson.ipynb", "/demo.ipynb")):
         return b""
-    cells = json.loads(content)["cells"]
-    return "\n".join(exercise.text(cell) for cell in cells if cell["cell_type"] == "code").encode()
+    cells = exercise.read_cells(json.loads(content))
+    return "\n".join(cell.source for cell in cells if cell.kind == "code").encode()
 
 
 # ---------------------------------------------------------------------------- the search

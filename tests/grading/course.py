@@ -16,8 +16,9 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from flowlib.course.exercises import exercise
+from flowlib.course.exercises.answers import without_markers
+from flowlib.course.exercises.exercise import grade_id_of
 from flowlib.course.exercises.release import student_version
-from flowlib.course.sample_class import without_markers
 
 HOUSE = Path(__file__).resolve().parents[2]
 LESSON = "01_small"
@@ -211,11 +212,6 @@ class Class:
             notebook = json.dumps(notebook)
         path.write_bytes(notebook.encode() if isinstance(notebook, str) else notebook)
         return path
-
-
-def grade_id_of(cell: dict) -> str:
-    """The mark of a cell, or ''."""
-    return cell["metadata"].get("nbgrader", {}).get("grade_id", "")
 
 
 def cell_of(notebook: dict, grade_id: str) -> dict:

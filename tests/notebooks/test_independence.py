@@ -10,7 +10,6 @@ import pytest
 
 from flowlib.course.exercises import exercise
 from flowlib.course.exercises.release import releasable
-from flowlib.course.grading.preflight import _released
 from tests.conftest import HOUSE
 
 LESSONS = releasable(HOUSE)
@@ -50,10 +49,10 @@ def taken(source: str) -> set[str]:
 def given_above(lesson: str, grade_id: str) -> set[str]:
     """What the locked cells above a cell define."""
     names: set[str] = set()
-    for cell in _released(solution(lesson)):
+    for cell in solution(lesson).cells:
         if cell.grade_id == grade_id:
             return names | set(dir(builtins)) | {"__name__"}
-        if cell.role == "locked" and cell.kind == "code":
+        if cell.role is exercise.Role.LOCKED and cell.kind == "code":
             names |= bound(cell.source)
     raise AssertionError(f"{lesson} has no cell {grade_id}")
 
@@ -72,9 +71,9 @@ def test_a_task_needs_only_what_is_given_above_it(lesson, grade_id):
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_example_cells_leave_no_names_behind(lesson):
     """A free cell that bound `mask` or `points` would overwrite a student's helper or a given name."""
-    for cell in solution(lesson).notebook["cells"]:
-        if cell["cell_type"] == "code" and "nbgrader" not in cell["metadata"]:
-            left = {name for name in bound(exercise.text(cell)) if not name.startswith("_")}
+    for cell in solution(lesson).cells:
+        if cell.kind == "code" and cell.role is exercise.Role.OTHER:
+            left = {name for name in bound(cell.source) if not name.startswith("_")}
             assert not left, f"an example cell of {lesson} binds {sorted(left)}: put it in a function"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flowlib.course.exercises.exercise import text
+from flowlib.course.exercises.exercise import grade_id_of, text
 from flowlib.course.folders import lesson_names
 from tests.conftest import HOUSE
 
@@ -81,7 +81,7 @@ def test_lesson_has_the_right_size(lesson):
 def test_code_cells_fit_on_a_screen(path):
     graded = 80  # test cells and model answers of exercises are not read on a screen
     for cell in cells(path, "code"):
-        limit = graded if "nbgrader" in cell["metadata"] else 20
+        limit = graded if grade_id_of(cell) else 20
         lines = [line for line in text(cell).split("\n") if line.strip()]
         assert len(lines) <= limit, (
             f"cell {cell['id']} has {len(lines)} lines, at most {limit}:\n{text(cell)}"

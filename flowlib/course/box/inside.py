@@ -198,11 +198,14 @@ class Notebook:
         config.InteractiveShell.colors = "nocolor"
         config.InteractiveShell.xmode = "Context"
         self.shell = _Shell.instance(config=config)
-        self.shell.display_pub.publish = self._publish
-        self.shell.displayhook.write_output_prompt = lambda: None
-        self.shell.displayhook.write_format_data = self._result
-        self.shell.displayhook.finish_displayhook = self._finish
-        self.shell._showtraceback = self._traceback
+        for owner, method, ours in (
+            (self.shell.display_pub, "publish", self._publish),
+            (self.shell.displayhook, "write_output_prompt", lambda: None),
+            (self.shell.displayhook, "write_format_data", self._result),
+            (self.shell.displayhook, "finish_displayhook", self._finish),
+            (self.shell, "_showtraceback", self._traceback),
+        ):
+            setattr(owner, method, ours)
         self.shell.enable_matplotlib("inline")
         _nobody_is_there()
         self.objects: dict[int, Any] = {}
@@ -345,7 +348,8 @@ class Notebook:
 
 def _nobody_is_there() -> None:
     """What asks for a screen, a debugger or somebody at the keyboard finds none, and the code goes on."""
-    switch = pyplot.switch_backend
+    drawing: Any = pyplot  # Any: a function of it is replaced
+    switch = drawing.switch_backend
 
     def without_windows(backend: str) -> None:
         # What a notebook on the student's own machine draws in a window is drawn as a picture here.
@@ -359,7 +363,7 @@ def _nobody_is_there() -> None:
     def nobody(prompt: object = "") -> str:
         raise EOFError("input() waits for somebody to type, and at grading nobody is there")
 
-    pyplot.switch_backend = without_windows
+    drawing.switch_backend = without_windows
     sys.breakpointhook = pdb.set_trace = debugger.set_trace = nothing
     builtins.input = nobody
 

@@ -43,6 +43,8 @@ class BoxLost(Exception):
 class StudentError(RuntimeError):
     """A student's code raised an exception of no built-in type, or ran too long."""
 
+    too_long: bool  # set where it ran too long
+
 
 class CallRefused(TypeError):
     """A call gave something that a test cannot use."""
@@ -356,8 +358,8 @@ def function_proxy(box: Box, path: list, seconds: float, name: str):
         return box.gradients(path, args, by, seconds)
 
     call.__name__ = call.__qualname__ = name
-    call.changed_arguments = changed_arguments  # for `checks.check_unchanged`
-    call.gradients = gradients  # for `checks.check_differentiable`
+    # For `checks.check_unchanged` and `checks.check_differentiable`.
+    call.__dict__.update(changed_arguments=changed_arguments, gradients=gradients)
     return call
 
 
@@ -388,8 +390,6 @@ class ObjectProxy:
     def __eq__(self, other: object) -> bool:
         raise TypeError(f"a {self._type} is no value: it cannot be compared here")
 
-    __hash__ = None
-
 
 def _is_error(error: Any) -> bool:
     return isinstance(error, dict) and all(isinstance(error.get(key), str) for key in ("type", "message"))
@@ -407,7 +407,7 @@ def _raised(error: dict) -> Exception:
     name, message = error["type"][:100], error["message"][:2000]
     kind = getattr(builtins, name, None)
     if isinstance(kind, type) and issubclass(kind, Exception) and kind not in _ODD_ERRORS:
-        raised: Exception = kind(message)
+        raised: Any = kind(message)
     else:
         raised = StudentError(f"{name}: {message}")
     raised.from_student = name

@@ -78,11 +78,11 @@ def walls(folder: Path, limits: Limits) -> list[str]:
     # Before what is visible: the course itself may lie under /tmp, which an empty one would cover.
     for path, size in (("/dev/shm", 64), ("/tmp", limits.tmp_mb)):
         args += ["--perms", "1777", "--size", str(size * MB), "--tmpfs", path]
-    for path in _visible():
+    for visible in _visible():
         # bubblewrap makes missing parents with mode 0700, which another uid cannot pass.
-        for parent in reversed(path.parents[:-1]):
+        for parent in reversed(visible.parents[:-1]):
             args += ["--perms", "0755", "--dir", str(parent)]
-        args += ["--ro-bind", str(path), str(path)]
+        args += ["--ro-bind", str(visible), str(visible)]
     args += ["--ro-bind", str(folder), "/submission"]
     return args + ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
 
@@ -146,8 +146,10 @@ class Holder:
             os.close(told)
             os.close(write)
         try:
-            if self.process.stdout.readline() != b"ready\n":
-                words = self.process.stderr.read().decode(errors="replace").strip()
+            said, complained = self.process.stdout, self.process.stderr
+            assert said and complained  # pipes, as asked for above
+            if said.readline() != b"ready\n":
+                words = complained.read().decode(errors="replace").strip()
                 raise NoSandbox(f"bubblewrap does not work on this machine: {words}")
             with os.fdopen(os.dup(read), "rb") as info:
                 self.pid = json.loads(info.read())["child-pid"]
@@ -164,8 +166,9 @@ class Holder:
         os.close(self.pidfd)
         self.process.kill()
         self.process.wait()
-        self.process.stdout.close()
-        self.process.stderr.close()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe:
+                pipe.close()
 
 
 def enter(pidfd: int) -> None:

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,40 @@ MARK_SCHEME = ("=== BEGIN MARK SCHEME ===", "=== END MARK SCHEME ===")
 # ---------------------------------------------------------------------------- the parts
 
 
+class Role(StrEnum):
+    """What a cell is there for."""
+
+    TASK = "task"  # code that a student writes
+    TEST = "test"  # grades a task
+    WRITTEN = "written"  # words that a student writes
+    LOCKED = "locked"  # given code or words
+    OTHER = "other"  # no part of the exercise: explanations, examples, what a student added
+
+
 @dataclass
 class Cell:
-    """A cell of a notebook: `role` is task, test, written, locked or other."""
+    """A cell of a notebook.
 
-    role: str
+    `kind` is code, markdown or raw, `points` None where nothing is graded, and `raw` the cell as the file
+    holds it; {} for a cell of a submission, of which nothing else is trusted.
+    """
+
+    role: Role
     kind: str
     source: str
     grade_id: str = ""
+    points: float | None = None
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def id(self) -> str:
+        """What Jupyter calls it, or '?'."""
+        return str(self.raw.get("id", "?"))
 
     @property
     def given(self) -> bool:
         """The exercise's own: whatever the student made of it, it is run as released."""
-        return self.role in ("locked", "test")
+        return self.role in (Role.LOCKED, Role.TEST)
 
 
 @dataclass(frozen=True)
@@ -91,6 +113,7 @@ class Exercise:
     setup: tuple[str, ...]
     tasks: tuple[Task, ...]
     written: tuple[WrittenTask, ...]
+    cells: tuple[Cell, ...] = field(repr=False, compare=False)
     notebook: dict = field(repr=False, compare=False)
 
     @property
@@ -135,31 +158,64 @@ def read(path: str | Path) -> Exercise:
 
 def parse(notebook: dict, path: Path) -> Exercise:
     """An exercise from the content of its notebook; see `read`."""
-    setup, tasks, tests, written = [], {}, {}, []
-    for cell in notebook["cells"]:
-        about = cell.get("metadata", {}).get("nbgrader")
-        if not about:
-            continue
-        grade_id, source = about["grade_id"], text(cell)
-        if about.get("solution") and about.get("grade"):
-            written.append(WrittenTask(grade_id, source, about["points"]))
-        if cell["cell_type"] == "code" and about.get("solution"):
-            tasks[grade_id] = source
-            tests.setdefault(grade_id, [])
-        elif cell["cell_type"] == "code" and about.get("grade"):
-            task = task_of(grade_id)
-            if task not in tasks:
-                raise ValueError(f"{path}: test cell {grade_id!r} comes before its solution cell {task!r}")
-            tests[task].append(TestCell(grade_id, source, about["points"]))
-        elif cell["cell_type"] == "code":
-            setup.append(source)
+    cells = tuple(read_cells(notebook))
+    code = [cell for cell in cells if cell.kind == "code"]
+    tests: dict[str, list[TestCell]] = {}
+    for cell in code:
+        if cell.role is Role.TASK:
+            tests.setdefault(cell.grade_id, [])
+        elif cell.role is Role.TEST:
+            task = task_of(cell.grade_id)
+            if task not in tests:
+                raise ValueError(
+                    f"{path}: test cell {cell.grade_id!r} comes before its solution cell {task!r}"
+                )
+            tests[task].append(TestCell(cell.grade_id, cell.source, cell.points or 0))
+    sources = {cell.grade_id: cell.source for cell in code if cell.role is Role.TASK}
     return Exercise(
         path=path,
-        setup=tuple(setup),
-        tasks=tuple(Task(name, source, tuple(tests[name])) for name, source in tasks.items()),
-        written=tuple(written),
+        setup=tuple(cell.source for cell in code if cell.role is Role.LOCKED),
+        tasks=tuple(Task(name, source, tuple(tests[name])) for name, source in sources.items()),
+        written=tuple(
+            WrittenTask(cell.grade_id, cell.source, cell.points)
+            for cell in cells
+            if cell.role in (Role.TASK, Role.WRITTEN) and cell.points is not None
+        ),
+        cells=cells,
         notebook=notebook,
     )
+
+
+def read_cells(notebook: Mapping[str, Any]) -> Iterator[Cell]:
+    """The cells of one of our own notebooks, in order.
+
+    Raises:
+        KeyError: a cell lacks what it must have.
+    """
+    for raw in notebook["cells"]:
+        kind, source, about = raw["cell_type"], text(raw), _marks(raw)
+        if not about:
+            yield Cell(Role.OTHER, kind, source, raw=raw)
+            continue
+        if about.get("solution"):
+            role = Role.TASK if kind == "code" else Role.WRITTEN
+        else:
+            role = Role.TEST if about.get("grade") else Role.LOCKED
+        points = about["points"] if about.get("grade") else None
+        yield Cell(role, kind, source, about["grade_id"], points, raw)
+
+
+def grade_id_of(raw: Mapping[str, Any]) -> str:
+    """The name that marks a cell, as any notebook holds it; '' where it has none."""
+    grade_id = _marks(raw).get("grade_id")
+    return grade_id if isinstance(grade_id, str) else ""
+
+
+def _marks(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What nbgrader's metadata say of a cell; in a stranger's notebook anything may stand there."""
+    metadata = raw.get("metadata")
+    about = metadata.get("nbgrader") if isinstance(metadata, Mapping) else None
+    return about if isinstance(about, Mapping) else {}
 
 
 def text(cell: Mapping[str, Any]) -> str:
@@ -225,12 +281,10 @@ def public(source: str) -> str:
 
 def given_code(exercise: Exercise) -> tuple[str, ...]:
     """The code that students get: all cells but the tasks', and of those the parts with nothing to write."""
-    found = []
-    for cell in exercise.notebook["cells"]:
-        if cell["cell_type"] == "code":
-            source = text(cell)
-            solution = cell.get("metadata", {}).get("nbgrader", {}).get("solution")
-            found += _untouched(source) if solution else [public(source)]
+    found: list[str] = []
+    for cell in exercise.cells:
+        if cell.kind == "code":
+            found += _untouched(cell.source) if cell.role is Role.TASK else [public(cell.source)]
     return tuple(found)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from flowlib import checks
+from flowlib.course.exercises import rules
 
 SIZES = (  # D, number of points, dtype: small ones, one row, as many points as D, more than fits in the head
     (2, 4, torch.float64),
@@ -30,8 +30,8 @@ SIZES = (  # D, number of points, dtype: small ones, one row, as many points as 
 
 
 def generator(number: int) -> torch.Generator:
-    """Draws that depend on the key of the class; see `checks.hidden_seed`."""
-    return torch.Generator().manual_seed(checks.hidden_seed(number))
+    """Draws that depend on the key of the class; see `rules.hidden_seed`."""
+    return torch.Generator().manual_seed(rules.hidden_seed(number))
 
 
 def points(generator: torch.Generator, sizes=SIZES, scale: float = 1.0) -> Iterator[tuple[str, Tensor]]:

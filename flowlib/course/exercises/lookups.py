@@ -19,7 +19,7 @@ from flowlib.course.exercises.sources import (
     Scope,
     Statement,
     as_attribute,
-    is_magic,
+    as_magic,
     thing,
 )
 
@@ -137,10 +137,11 @@ def _habit(reading: Reading, node: ast.Name, scope: Scope, statement: Statement,
 
 def _quiet(call: ast.AST | None) -> bool:
     """A magic that runs no code but what was read, or a line for the shell that starts no Python."""
-    if call is None or not is_magic(call):
+    magic = as_magic(call)
+    if magic is None:
         return False
-    words = [argument.value for argument in call.args]
-    if call.func.attr in ("system", "getoutput") or words[0] in ("bash", "sh"):
+    method, words = magic
+    if method in ("system", "getoutput") or words[0] in ("bash", "sh"):
         return "python" not in " ".join(words)
     return words[0] in RUNS_CODE | QUIET_MAGICS or "autoreload" in words
 

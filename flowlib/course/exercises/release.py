@@ -38,13 +38,14 @@ class NamedStubs(ClearSolutions):
     """
 
     mark = "raise NotImplementedError('stub')"
+    code_stub: dict[str, str]  # nbgrader's own: language -> stub
 
     def preprocess_cell(self, cell, resources, cell_index):
         names = exercise.defined_names(cell.source)
         self.code_stub = {**self.code_stub, "python": self.mark}
         cell, resources = super().preprocess_cell(cell, resources, cell_index)
         if cell.cell_type == "code" and self.mark in cell.source:
-            task = cell.metadata["nbgrader"]["grade_id"].replace("task", "Task ")
+            task = exercise.grade_id_of(cell).replace("task", "Task ")
             cell.source = self._name_stubs(cell.source, task, names)
         return cell, resources
 
@@ -194,32 +195,30 @@ def _signed(released: str) -> bytes:
 def find_leaks(source: str, released: str) -> list[str]:
     """What a released notebook gives away: markers, lines of solutions or hidden tests, outputs."""
     leaks = []
-    cells = json.loads(released)["cells"]
-    public = "\n".join(exercise.text(cell) for cell in cells)
+    cells = list(exercise.read_cells(json.loads(released)))
+    public = "\n".join(cell.source for cell in cells)
     for marker in (*exercise.SOLUTION, *exercise.HIDDEN, *exercise.MARK_SCHEME):
         if marker.strip("#= ") in released:
             leaks.append(f"it holds the marker {marker!r}")
     for cell in cells:
-        if cell["cell_type"] == "code" and (cell["outputs"] or cell["execution_count"] is not None):
-            leaks.append(f"cell {cell.get('id', '?')} keeps its output")
+        if cell.kind == "code" and (cell.raw["outputs"] or cell.raw["execution_count"] is not None):
+            leaks.append(f"cell {cell.id} keeps its output")
     lines = {line.strip() for line in public.split("\n")}
-    for cell in json.loads(source)["cells"]:
-        about = cell["metadata"].get("nbgrader", {})
-        for line in _secret_lines(cell):
+    for cell in exercise.read_cells(json.loads(source)):
+        for line in _secret_lines(cell.source):
             if line in lines:
-                leaks.append(f"cell {about.get('grade_id', '?')}: this secret line stands in it: {line}")
+                leaks.append(f"cell {cell.grade_id or '?'}: this secret line stands in it: {line}")
     return leaks
 
 
-def _secret_lines(cell: dict) -> list[str]:
+def _secret_lines(content: str) -> list[str]:
     """Telling lines of a cell that students must not see.
 
     Short lines, and those that open a block, are common to many programs.
     """
-    content = exercise.text(cell)
     secret: set[str] = set()
     for markers in (exercise.SOLUTION, exercise.HIDDEN, exercise.MARK_SCHEME):
-        bare = tuple(marker.strip("#= ") for marker in markers)
+        bare = markers[0].strip("#= "), markers[1].strip("#= ")
         kept = {line.strip() for line in exercise.without_region(content, bare).split("\n")}
         secret |= {line.strip() for line in content.split("\n")} - kept
     return sorted(

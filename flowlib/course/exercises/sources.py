@@ -31,7 +31,7 @@ from types import FunctionType
 
 __all__ = [
     "CARRIERS", "COMPREHENSIONS", "FUNCTIONS", "GROUPS", "LOOKING", "MISSING", "RUNS_CODE", "Reading",
-    "Scope", "Statement", "Use", "as_attribute", "expand", "is_magic", "thing",
+    "Scope", "Statement", "Use", "as_attribute", "as_magic", "expand", "thing",
 ]  # fmt: skip
 
 # What a list of forbidden things may say in one word. "*.det" is every library's det, and a tensor's.
@@ -52,19 +52,32 @@ GROUPS = {
     "norms": """torch.nn.modules.batchnorm._NormBase torch.nn.GroupNorm torch.nn.LayerNorm torch.nn.RMSNorm
         *.batch_norm *.instance_norm *.group_norm *.layer_norm *.rms_norm *.native_batch_norm""",
 }
-LOOKING = ("flowlib.checks", "flowlib.data", "flowlib.plots")
-# What is reached through these but lives elsewhere.
-LOOKING += ("flowlib.answers", "flowlib.assets", "flowlib.drawing", "flowlib.course.exercises.rules")
-LOOKING += ("flowlib.suspects.check_value", "flowlib.table.trade_off")
+LOOKING = (
+    *("flowlib.checks", "flowlib.data", "flowlib.plots"),
+    # What is reached through these but lives elsewhere.
+    *("flowlib.answers", "flowlib.assets", "flowlib.drawing", "flowlib.course.exercises.rules"),
+    *("flowlib.suspects.check_value", "flowlib.table.trade_off"),
+)
 
 RUNS_CODE = {"time", "timeit", "prun", "capture"}  # magics whose text is code
 
 _DEFINITIONS = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 # Where a name stands by itself, so that what it holds gets another name or goes into a container.
-CARRIERS = (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Starred)
-CARRIERS += (ast.IfExp, ast.For, ast.withitem, ast.Return, ast.Yield, ast.arguments, ast.Lambda)
+CARRIERS: tuple[type[ast.AST], ...] = (
+    *(ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Starred),
+    *(ast.IfExp, ast.For, ast.withitem, ast.Return, ast.Yield, ast.arguments, ast.Lambda),
+)
+# Nodes that bind a name to something unknown, and where they keep the name.
+_NAMED_BY: dict[type[ast.AST], str] = {
+    ast.arg: "arg",
+    ast.ExceptHandler: "name",
+    ast.MatchAs: "name",
+    ast.MatchStar: "name",
+    ast.MatchMapping: "rest",
+}
 MISSING = object()
 
 
@@ -104,8 +117,9 @@ def thing(path: str) -> tuple[str, object]:
 def _home(path: str) -> str:
     """The module of flowlib in which a function or class is written; else the path itself."""
     name, found = thing(path)
-    module = getattr(found, "__module__", None) if isinstance(found, type | FunctionType) else None
-    return f"{module}.{found.__name__}" if str(module).startswith("flowlib.") else name
+    if isinstance(found, type | FunctionType) and str(found.__module__).startswith("flowlib."):
+        return f"{found.__module__}.{found.__name__}"
+    return name
 
 
 @functools.cache
@@ -183,23 +197,21 @@ def _parse(source: str) -> tuple[tuple[ast.stmt, str], ...] | None:
         return None
     found = [(node, source) for node in tree.body]
     for call in ast.walk(tree):
-        if is_magic(call) and call.args[0].value in RUNS_CODE:
-            for text in call.args[1:]:
-                inner = _parse(re.sub(r"^\s*(-\w+\s*\d*\s+)*", "", text.value))
-                found += inner or ()
+        if (magic := as_magic(call)) and magic[1][0] in RUNS_CODE:
+            for text in magic[1][1:]:
+                found += _parse(re.sub(r"^\s*(-\w+\s*\d*\s+)*", "", text)) or ()
     return tuple(found)
 
 
-def is_magic(node: ast.AST) -> bool:
-    """get_ipython().run_line_magic("time", ...), as a line %time is read."""
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Call)
-        and getattr(node.func.value.func, "id", "") == "get_ipython"
-        and bool(node.args)
-        and all(isinstance(a, ast.Constant) and isinstance(a.value, str) for a in node.args)
-    )
+def as_magic(node: ast.AST | None) -> tuple[str, list[str]] | None:
+    """The method and the words of get_ipython().run_line_magic("time", ...), as a line %time is read."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return None
+    owner = node.func.value
+    if not isinstance(owner, ast.Call) or getattr(owner.func, "id", "") != "get_ipython":
+        return None
+    words = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    return (node.func.attr, words) if words and len(words) == len(node.args) else None
 
 
 def _split(node: ast.AST) -> tuple[list[ast.AST], list[ast.AST]]:
@@ -208,10 +220,10 @@ def _split(node: ast.AST) -> tuple[list[ast.AST], list[ast.AST]]:
     if isinstance(node, FUNCTIONS):
         outside = [*getattr(node, "decorator_list", []), *node.args.defaults]
         outside += [default for default in node.args.kw_defaults if default]
-        inside = [argument for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
-        return outside, inside + (node.body if isinstance(node.body, list) else [node.body])
+        arguments = [argument for argument in ast.walk(node.args) if isinstance(argument, ast.arg)]
+        return outside, [*arguments, *(node.body if isinstance(node.body, list) else [node.body])]
     if isinstance(node, ast.ClassDef):
-        return [*node.decorator_list, *node.bases, *node.keywords], node.body
+        return [*node.decorator_list, *node.bases, *node.keywords], [*node.body]
     if isinstance(node, COMPREHENSIONS):
         return [node.generators[0].iter], children
     return children, []
@@ -229,33 +241,45 @@ def _same_scope(node: ast.AST) -> Iterator[ast.AST]:
 
 def _bindings(nodes: list[ast.AST]) -> Iterator[tuple[str, object]]:
     """What these nodes of one scope bind: name and path, definition, expression or None for unknown."""
-    values = {}
-    for node in nodes:
-        targets = getattr(node, "targets", None) or [getattr(node, "target", None)]
-        for target in targets if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) else ():
-            pairs = [(target, node.value)]
-            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                pairs = zip(target.elts, node.value.elts, strict=False)
-            values |= {id(one): value for one, value in pairs}
+    values = _assigned(nodes)
     for node in nodes:
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             yield node.id, values.get(id(node))
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        elif isinstance(node, _DEFINITIONS):
             yield node.name, node
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                top = alias.name.split(".")[0]
-                yield alias.asname or top, alias.name if alias.asname else top
-        elif isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                names = _public(node.module) if alias.name == "*" else [alias.name]
-                for name in names:
-                    yield alias.asname or name, f"{node.module}.{name}" if not node.level else None
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from _imported(node)
+        elif name := getattr(node, _NAMED_BY.get(type(node), ""), None):
+            yield name, None
+
+
+def _assigned(nodes: list[ast.AST]) -> dict[int, ast.expr | None]:
+    """What each target of an assignment gets, by the id of its node; `a, b = x, y` is taken apart."""
+    values: dict[int, ast.expr | None] = {}
+    for node in nodes:
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    values |= zip(map(id, target.elts), node.value.elts, strict=False)
+                else:
+                    values[id(target)] = node.value
+    return values
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str | None]]:
+    """The names that an import binds, and their paths; None for a file beside the notebook."""
+    for alias in node.names:
+        if isinstance(node, ast.Import):
+            top = alias.name.split(".")[0]
+            yield alias.asname or top, alias.name if alias.asname else top
         else:
-            named = {ast.arg: "arg", ast.ExceptHandler: "name", ast.MatchAs: "name", ast.MatchStar: "name"}
-            name = getattr(node, {**named, ast.MatchMapping: "rest"}.get(type(node), ""), None)
-            if name:
-                yield name, None
+            for name in _public(node.module) if alias.name == "*" else [alias.name]:
+                yield alias.asname or name, None if node.level else f"{node.module}.{name}"
+
+
+def _declared(nodes: Iterable[ast.AST], kind: type[ast.Global] | type[ast.Nonlocal]) -> set[str]:
+    """The names that these nodes declare global or nonlocal."""
+    return {name for node in nodes if isinstance(node, kind) for name in node.names}
 
 
 def _attributes_of(node: ast.ClassDef) -> set[str]:
@@ -288,6 +312,34 @@ class Scope:
     elsewhere: set[str] = field(default_factory=set)  # declared global
 
 
+def _open(node: ast.AST, inside: list[ast.AST], scope: Scope) -> Scope:
+    """The scope of its own that a function, class or comprehension has for these of its children."""
+    inner = Scope(scope, scope.at, isinstance(node, ast.ClassDef))
+    nodes = [n for child in inside for n in _same_scope(child)]
+    if isinstance(node, COMPREHENSIONS):  # := in it binds around it
+        walrus = {id(n.target) for n in nodes if isinstance(n, ast.NamedExpr)}
+        nodes = [n for n in nodes if id(n) not in walrus]
+    inner.elsewhere = _declared(nodes, ast.Global)
+    borrowed = _declared(nodes, ast.Nonlocal)
+    for name, meaning in _bindings(nodes):
+        if name not in inner.elsewhere | borrowed:
+            inner.names.setdefault(name, []).append((meaning, inner))
+    if isinstance(node, FUNCTIONS):
+        _bind_arguments(node, inner, scope)
+    if inner.is_class:
+        inner.names["__class__"] = [(node, scope)]
+    return inner
+
+
+def _bind_arguments(node: Function, inner: Scope, scope: Scope) -> None:
+    """An argument may mean its default; the first of a method means the class."""
+    arguments = [*node.args.posonlyargs, *node.args.args]
+    for argument, default in zip(reversed(arguments), reversed(node.args.defaults), strict=False):
+        inner.names[argument.arg].append((default, scope))
+    if scope.is_class and arguments and not isinstance(node, ast.Lambda):
+        inner.names[arguments[0].arg] = [(scope.names["__class__"][0][0], scope)]
+
+
 @dataclass(eq=False)
 class Statement:
     """A statement at the top of a cell."""
@@ -299,20 +351,17 @@ class Statement:
 
     def __post_init__(self) -> None:
         nodes = list(ast.walk(self.node))
-        declared = {name for node in nodes if isinstance(node, ast.Global) for name in node.names}
-        self.meanings = [*_bindings(list(_same_scope(self.node))), *((name, None) for name in declared)]
+        known = _bindings(list(_same_scope(self.node)))
+        self.meanings = [*known, *((name, None) for name in _declared(nodes, ast.Global))]
         self.binds = {name for name, _ in self.meanings}
-        # Bound for certain where the statement has run: not under an if, in a function, after an `and`.
-        self.certain = {t.id for t in getattr(self.node, "targets", ()) if isinstance(t, ast.Name)}
-        self.certain |= {self.node.name} if isinstance(self.node, _DEFINITIONS) else set()
-        targets = [n for n in nodes if isinstance(n, ast.Attribute | ast.Subscript)]
-        self.stores = {_root(node) for node in targets if not isinstance(node.ctx, ast.Load)} - {""}
+        self.certain = _certain(self.node)
+        self.stores = _stored(nodes)
         self._above = {id(child): node for node in nodes for child in ast.iter_child_nodes(node)}
         self.calls = [node for node in nodes if isinstance(node, ast.Call)]
         names = [node for node in nodes if isinstance(node, ast.Name)]
         self.carries = {name.id for name in names if isinstance(self.above(name), CARRIERS)}
 
-    def above(self, node: ast.AST) -> ast.AST | None:
+    def above(self, node: ast.AST | None) -> ast.AST | None:
         """The node that a node belongs to."""
         return self._above.get(id(node))
 
@@ -320,6 +369,28 @@ class Statement:
         """The line on which a node stands."""
         lines = self.text.splitlines()
         return lines[min(getattr(node, "lineno", 1), len(lines)) - 1].strip()[:120]
+
+
+def _certain(node: ast.AST) -> set[str]:
+    """Bound for certain where the statement has run: not under an if, in a function, after an `and`."""
+    names = {target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)}
+    return names | {node.name} if isinstance(node, _DEFINITIONS) else names
+
+
+def _stored(nodes: Iterable[ast.AST]) -> set[str]:
+    """Names into which something is put: x in x.a = 1, x[0] = 1 and del x.a."""
+    places = [node for node in nodes if isinstance(node, ast.Attribute | ast.Subscript)]
+    return {_root(place) for place in places if not isinstance(place.ctx, ast.Load)} - {""}
+
+
+def _could_fill(call: ast.Call, name: str) -> bool:
+    """Whether a name is handed to this call, or the call is a method of what it holds."""
+    handed = [*call.args, *(keyword.value for keyword in call.keywords)]
+    if any(getattr(one, "id", "") == name for one in handed):
+        return True
+    if not isinstance(call.func, ast.Attribute) or isinstance(call.func.value, ast.Call):
+        return False
+    return _root(call.func.value) == name
 
 
 def _root(node: ast.AST) -> str:
@@ -352,6 +423,21 @@ def _given(released: tuple[str, ...]) -> tuple[dict[str, list[str]], set[str]]:
     return paths, {ast.dump(node) for node, _ in given}
 
 
+def _index(statements: Iterable[Statement]) -> dict[str, list[tuple[Statement, object]]]:
+    """Every name with the statements that bind it, and what each means by it."""
+    bound: dict[str, list[tuple[Statement, object]]] = {}
+    for statement in statements:
+        for name, meaning in statement.meanings:
+            bound.setdefault(name, []).append((statement, meaning))
+    return bound
+
+
+def _own_attributes(statements: Iterable[Statement]) -> set[str]:
+    """The attributes and methods of all classes that these statements define."""
+    nodes = (node for statement in statements for node in ast.walk(statement.node))
+    return {name for node in nodes if isinstance(node, ast.ClassDef) for name in _attributes_of(node)}
+
+
 # --- reading -------------------------------------------------------------------------------
 
 
@@ -376,13 +462,8 @@ class Reading:
             for number, (node, text) in enumerate(pairs or ())
             if ast.dump(node) not in as_given
         ]
-        self._bound: dict[str, list[tuple[Statement, object]]] = {}
-        for statement in self.statements:
-            for name, meaning in statement.meanings:
-                self._bound.setdefault(name, []).append((statement, meaning))
-        nodes = [node for statement in self.statements for node in ast.walk(statement.node)]
-        classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
-        self.own_attributes = {name for node in classes for name in _attributes_of(node)}
+        self._bound = _index(self.statements)
+        self.own_attributes = _own_attributes(self.statements)
         self._resolved: dict[int, set] = {}
 
     def binds(self, name: str) -> bool:
@@ -438,14 +519,7 @@ class Reading:
         for s in self.statements:
             if name in s.binds | s.stores or (is_data and name in s.carries):
                 yield s, s.node
-            for call in s.calls if is_data else ():
-                handed = [*call.args, *(keyword.value for keyword in call.keywords)]
-                receiver = getattr(call.func, "value", call.func)
-                called = isinstance(call.func, ast.Attribute) and not isinstance(receiver, ast.Call)
-                if any(getattr(one, "id", "") == name for one in handed) or (
-                    called and _root(receiver) == name
-                ):
-                    yield s, call
+            yield from ((s, call) for call in s.calls if is_data and _could_fill(call, name))
 
     def _free_names(self, piece: ast.AST, statement: Statement) -> Iterator[str]:
         for node, scope in self.walk(piece, Scope(None, statement)):
@@ -461,30 +535,9 @@ class Reading:
         for child in outside:
             yield from self.walk(child, scope)
         if inside:
-            inner = self._open(node, inside, scope)
+            inner = _open(node, inside, scope)
             for child in inside:
                 yield from self.walk(child, inner)
-
-    def _open(self, node: ast.AST, inside: list[ast.AST], scope: Scope) -> Scope:
-        inner = Scope(scope, scope.at, isinstance(node, ast.ClassDef))
-        nodes = [n for child in inside for n in _same_scope(child)]
-        if isinstance(node, COMPREHENSIONS):
-            walrus = {id(n.target) for n in nodes if isinstance(n, ast.NamedExpr)}
-            nodes = [n for n in nodes if id(n) not in walrus]
-        inner.elsewhere = {name for n in nodes if isinstance(n, ast.Global) for name in n.names}
-        borrowed = {name for n in nodes if isinstance(n, ast.Nonlocal) for name in n.names}
-        for name, meaning in _bindings(nodes):
-            if name not in inner.elsewhere | borrowed:
-                inner.names.setdefault(name, []).append((meaning, inner))
-        if isinstance(node, FUNCTIONS):
-            arguments = [*node.args.posonlyargs, *node.args.args]
-            for argument, default in zip(reversed(arguments), reversed(node.args.defaults), strict=False):
-                inner.names[argument.arg].append((default, scope))
-            if scope.is_class and arguments and not isinstance(node, ast.Lambda):
-                inner.names[arguments[0].arg] = [(scope.names["__class__"][0][0], scope)]
-        if inner.is_class:
-            inner.names["__class__"] = [(node, scope)]
-        return inner
 
     def _local(self, name: str, scope: Scope) -> tuple[list[tuple[object, Scope]], bool]:
         """What a name may mean inside functions and classes, and whether it may be one of the notebook."""
@@ -545,20 +598,25 @@ class Reading:
             paths = frozenset(value for value in values if isinstance(value, str))
             return [Use(node.id, where, paths, unsure=len(paths) < len(values))] if paths else []
         if attribute := as_attribute(node):
-            values = self.resolve(attribute[0], scope)
-            own = any(isinstance(v, ast.ClassDef) and attribute[1] in _attributes_of(v) for v in values)
-            paths = {self._step(value, attribute[1]) for value in values} - {None}
-            unknown = not all(
-                isinstance(v, ast.ClassDef) and attribute[1] in _attributes_of(v) for v in values
-            ) and len(paths) < len(values)
-            word = attribute[1] if unknown else ""
-            unsure = own or (unknown and attribute[1] in self.own_attributes)
-            if paths or word:
-                plain = re.fullmatch(r"[\w.]+", ast.unparse(node))
-                written = ast.unparse(node) if plain else f".{attribute[1]}"
-                return [Use(written, where, frozenset(paths), word, unsure)]
+            return self._attribute_used(node, *attribute, scope, where)
         if isinstance(getattr(node, "op", None), ast.MatMult):
             return [Use("@", where, frozenset(), "@")]
         if isinstance(node, ast.MatchClass):
             return [Use(word, where, frozenset(), word) for word in node.kwd_attrs]
         return []
+
+    def _attribute_used(
+        self, node: ast.AST, owner: ast.expr, name: str, scope: Scope, where: str
+    ) -> list[Use]:
+        """What an attribute of something may be: a library's, the code's own, or anybody's."""
+        values = self.resolve(owner, scope)
+        paths = {path for value in values if (path := self._step(value, name)) is not None}
+        own = [isinstance(value, ast.ClassDef) and name in _attributes_of(value) for value in values]
+        unknown = not all(own) and len(paths) < len(values)
+        word = name if unknown else ""
+        if not paths and not word:
+            return []
+        code = ast.unparse(node)
+        written = code if re.fullmatch(r"[\w.]+", code) else f".{name}"
+        unsure = any(own) or (unknown and name in self.own_attributes)
+        return [Use(written, where, frozenset(paths), word, unsure)]

@@ -17,11 +17,11 @@ from nbgrader.utils import compute_checksum
 from sqlalchemy import text as sql
 from sqlalchemy.exc import SAWarning, SQLAlchemyError
 
-from flowlib.course.exercises.exercise import Exercise, text
+from flowlib.course.exercises.exercise import Exercise, Role
 from flowlib.course.folders import CourseError
 from flowlib.course.grading import private
 from flowlib.course.grading.marks import Mark, Marks
-from flowlib.course.grading.trusted import NOT_GRADED
+from flowlib.course.grading.record import Record, State, Status
 
 NOTEBOOK = "exercises"
 
@@ -81,51 +81,43 @@ class Book:
         book, name = self.book, self.assignment
         book.update_or_create_assignment(name)
         book.update_or_create_notebook(NOTEBOOK, name, kernelspec=json.dumps(_KERNEL))
-        for cell in exercise.notebook["cells"]:
-            about = cell.get("metadata", {}).get("nbgrader")
-            if not about:
+        for cell in exercise.cells:
+            if cell.role is Role.OTHER:
                 continue
-            grade_id, kind = about["grade_id"], cell["cell_type"]
+            where = cell.grade_id, NOTEBOOK, name
             try:
-                if about.get("grade"):
-                    points = float(about["points"])
+                if cell.points is not None:
                     book.update_or_create_grade_cell(
-                        grade_id, NOTEBOOK, name, max_score=points, cell_type=kind
+                        *where, max_score=float(cell.points), cell_type=cell.kind
                     )
-                if about.get("solution"):
-                    book.update_or_create_solution_cell(grade_id, NOTEBOOK, name)
-                if about.get("grade") or about.get("solution") or about.get("locked"):
-                    node = from_dict({**cell, "source": text(cell)})
-                    book.update_or_create_source_cell(
-                        grade_id,
-                        NOTEBOOK,
-                        name,
-                        cell_type=kind,
-                        source=text(cell),
-                        locked=bool(
-                            about.get("locked") or (about.get("grade") and not about.get("solution"))
-                        ),
-                        checksum=compute_checksum(node),
-                    )
+                if not cell.given:
+                    book.update_or_create_solution_cell(*where)
+                book.update_or_create_source_cell(
+                    *where,
+                    cell_type=cell.kind,
+                    source=cell.source,
+                    locked=cell.given,
+                    checksum=compute_checksum(from_dict({**cell.raw, "source": cell.source})),
+                )
             except InvalidEntry as error:
-                raise CourseError(f"The gradebook refuses cell {grade_id} of {name}: {error}") from error
+                raise CourseError(f"The gradebook refuses cell {cell.grade_id} of {name}: {error}") from error
 
-    def record(self, entry: dict) -> None:
-        """Write one journal entry; doing it twice changes nothing.
+    def record(self, record: Record) -> None:
+        """Write one record of the journal; doing it twice changes nothing.
 
         Points that a person gave are kept; if the automatic ones have changed, the person is asked
         to look again, as nbgrader does.
         """
         with self._in_words():
-            self._record(entry)
+            self._record(record)
 
-    def _record(self, entry: dict) -> None:
-        book, name, student = self.book, self.assignment, entry["student"]
+    def _record(self, record: Record) -> None:
+        book, name, student = self.book, self.assignment, record.student
         with warnings.catch_warnings():  # nbgrader 0.9.6 with SQLAlchemy 2.1: its own order of adding rows
             warnings.simplefilter("ignore", SAWarning)
             book.update_or_create_student(student)
             submission = book.update_or_create_submission(name, student)
-        submission.timestamp = _when(entry.get("submitted"))
+        submission.timestamp = _when(record.submitted)
         for notebook in submission.notebooks:
             have = {grade.cell_id for grade in notebook.grades}
             for cell in notebook.notebook.grade_cells:
@@ -133,25 +125,25 @@ class Book:
                     book.db.add(Grade(cell_id=cell.id, notebook=notebook))
             book.db.flush()
             book.db.refresh(notebook)
-            notebook.flagged = entry["outcome"] == "flagged"
+            notebook.flagged = record.outcome is State.FLAGGED
             for grade in notebook.grades:
-                self._set(grade, entry)
+                self._set(grade, record)
             for comment in notebook.comments:
-                comment.auto_comment = entry["comments"].get(comment.name)
+                comment.auto_comment = record.comments.get(comment.name)
         book.db.commit()
 
     @staticmethod
-    def _set(grade: Grade, entry: dict) -> None:
-        outcome = entry["tests"].get(grade.name)
+    def _set(grade: Grade, record: Record) -> None:
+        outcome = record.tests.get(grade.name)
         before = grade.auto_score
         if outcome is None:  # a written answer
-            blank = grade.name in entry["unanswered"]
+            blank = grade.name in record.unanswered
             grade.auto_score = 0.0 if blank else None
             grade.needs_manual_grade = grade.manual_score is None and not blank
         else:
-            grade.auto_score = outcome["score"]
+            grade.auto_score = outcome.score
             changed = before is not None and before != grade.auto_score
-            ungraded = outcome["status"] == NOT_GRADED
+            ungraded = outcome.status is Status.NOT_GRADED
             grade.needs_manual_grade = ungraded or (grade.manual_score is not None and changed)
 
     def scores(self, automatic: bool = False) -> dict[str, dict[str, float | None]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from flowlib.course.exercises.exercise import Cell, Exercise, defined_names, text
+from flowlib.course.exercises.exercise import Cell, Exercise, Role, defined_names, grade_id_of
 from flowlib.course.folders import NOTEBOOK
 from flowlib.course.grading import written
 
@@ -64,7 +64,7 @@ class Submission:
 
     def sources(self, exercise: Exercise) -> dict[str, str]:
         """The submitted source of each task; of several cells for one task the last counts."""
-        found = {cell.grade_id: cell.source for cell in self.cells if cell.role == "task"}
+        found = {cell.grade_id: cell.source for cell in self.cells if cell.role is Role.TASK}
         return {task.grade_id: found[task.grade_id] for task in exercise.tasks if task.grade_id in found}
 
     def code(self) -> dict[str, str]:
@@ -119,8 +119,8 @@ def collect_files(root: Path, files: dict[str, str], collected: Collected) -> No
         except OSError as error:
             collected.flags.append(f"{_shown(path)} could not be read ({error.strerror})")
         finally:
-            for folder in opened:
-                os.close(folder)
+            for descriptor in opened:
+                os.close(descriptor)
 
 
 def collect_file(path: str | Path) -> Collected:
@@ -232,7 +232,7 @@ def arrange(cells: list[Cell], exercise: Exercise, notes: list[str]) -> list[Cel
         if not cell.given:
             following.setdefault(place, []).append(cell)
     arranged = list(following[""])
-    for released in _released(exercise):
+    for released in [cell for cell in exercise.cells if cell.grade_id]:
         if released.given:
             arranged.append(released)
         arranged += following.get(released.grade_id, [])
@@ -256,7 +256,7 @@ def _choose(collected: Collected, exercise: Exercise, notes: list[str], flags: l
             cells = _cells(parse(collected.files[name], []), exercise, [], [])
         except Unreadable:
             return -1, name
-        return len({cell.grade_id for cell in cells if cell.role == "task"}), name
+        return len({cell.grade_id for cell in cells if cell.role is Role.TASK}), name
 
     best = max(names, key=fit) if len(names) > 1 else names[0]
     if len(names) > 1:
@@ -333,7 +333,7 @@ def _upgrade(notebook: dict) -> dict:
 
 
 def _cells(notebook: dict, exercise: Exercise, notes: list[str], flags: list[str]) -> list[Cell]:
-    released = {cell.grade_id: cell for cell in _released(exercise)}
+    released = {cell.grade_id: cell for cell in exercise.cells if cell.grade_id}
     cells: list[Cell] = []
     room = MAX_SOURCES
     for raw in notebook["cells"]:
@@ -347,21 +347,6 @@ def _cells(notebook: dict, exercise: Exercise, notes: list[str], flags: list[str
     written.find(cells, exercise, notes, flags)
     _report(cells, exercise, notes)
     return cells
-
-
-def _released(exercise: Exercise) -> list[Cell]:
-    """The marked cells of the exercise, in order."""
-    found = []
-    for cell in exercise.notebook["cells"]:
-        about = cell.get("metadata", {}).get("nbgrader")
-        if about:
-            code = cell["cell_type"] == "code"
-            if about.get("solution"):
-                role = "task" if code else "written"
-            else:
-                role = "test" if about.get("grade") else "locked"
-            found.append(Cell(role, cell["cell_type"], text(cell), about["grade_id"]))
-    return found
 
 
 def _clean(raw: Any, released: dict[str, Cell], notes: list[str]) -> Cell | None:
@@ -378,29 +363,27 @@ def _clean(raw: Any, released: dict[str, Cell], notes: list[str]) -> Cell | None
     if len(source) > MAX_SOURCE:
         notes.append(f"a cell of {len(source):,} characters was cut to {MAX_SOURCE:,}")
         source = source[:MAX_SOURCE]
-    metadata = raw.get("metadata") if isinstance(raw.get("metadata"), dict) else {}
-    if metadata.get("tags"):
+    metadata = raw.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("tags"):
         notes.append("tags of cells were ignored")
-    about = metadata.get("nbgrader") if isinstance(metadata.get("nbgrader"), dict) else {}
-    grade_id = about.get("grade_id")
-    known = released.get(grade_id) if isinstance(grade_id, str) else None
+    known = released.get(grade_id_of(raw))
     if known is None:
-        return Cell("other", kind, source)
+        return Cell(Role.OTHER, kind, source)
     if not known.given and kind != known.kind:
-        notes.append(f"{grade_id} was turned into a {kind} cell; it was read as {known.kind}")
-    return Cell(known.role, known.kind, source, grade_id)
+        notes.append(f"{known.grade_id} was turned into a {kind} cell; it was read as {known.kind}")
+    return Cell(known.role, known.kind, source, known.grade_id)
 
 
 def _find_unmarked(cells: list[Cell], exercise: Exercise, notes: list[str]) -> None:
     """Give a task its cell back when an editor has dropped the marks: the one that defines its names."""
-    present = {cell.grade_id for cell in cells if cell.role == "task"}
+    present = {cell.grade_id for cell in cells if cell.role is Role.TASK}
     for task in exercise.tasks:
         if task.grade_id in present or not task.names:
             continue
         public = {name for name in task.names if not name.startswith("_")}
         for cell in cells:
-            if cell.role == "other" and cell.kind == "code" and public & set(defined_names(cell.source)):
-                cell.role, cell.grade_id = "task", task.grade_id
+            if cell.role is Role.OTHER and cell.kind == "code" and public & set(defined_names(cell.source)):
+                cell.role, cell.grade_id = Role.TASK, task.grade_id
                 notes.append(f"{task.grade_id} had lost its mark; its cell was found by what it defines")
                 break
 

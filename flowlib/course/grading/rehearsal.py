@@ -20,12 +20,12 @@ from pathlib import Path
 
 from flowlib.course.box.outside import Box
 from flowlib.course.box.walls import Limits
-from flowlib.course.exercises.exercise import Exercise, Result, Task
+from flowlib.course.exercises.exercise import Exercise, Result, Task, grade_id_of
 from flowlib.course.exercises.release import student_version
 from flowlib.course.folders import NOTEBOOK
 from flowlib.course.grading import judge, preflight, scratch, workers
 from flowlib.course.grading.preflight import Submission
-from flowlib.course.grading.trusted import PASSED, Outcome
+from flowlib.course.grading.record import Outcome
 
 KEY = "rehearsal"  # the class key, of no class
 MOST_KEPT = 8  # processes that wait for further answers
@@ -86,15 +86,14 @@ def _clock(seconds: float = Limits.cell_seconds) -> judge.Clock:
 
 
 def _results(outcomes: dict[str, Outcome]) -> list[Result]:
-    return [Result(name, o.status == PASSED, o.points, o.message) for name, o in outcomes.items()]
+    return [Result(name, o.passed, o.points, o.message) for name, o in outcomes.items()]
 
 
 def fill(exercise: Exercise, sources: dict[str, str]) -> Submission:
     """The released notebook with these sources in its cells, as the judge reads it."""
     notebook = copy.deepcopy(_released(exercise.path, _fingerprint(exercise)))
     for cell in notebook["cells"]:
-        grade_id = cell["metadata"].get("nbgrader", {}).get("grade_id")
-        cell["source"] = sources.get(grade_id, cell["source"])
+        cell["source"] = sources.get(grade_id_of(cell), cell["source"])
     return preflight.repair(preflight.Collected({NOTEBOOK: json.dumps(notebook).encode()}), exercise)
 
 

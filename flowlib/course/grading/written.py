@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from flowlib.course.exercises.exercise import Cell, Exercise, WrittenTask, public, text
+from flowlib.course.exercises.exercise import Cell, Exercise, Role, WrittenTask, public
 
 WRITE_HERE = "*Write your answer here.*"  # what released notebooks say in a written task
 _STUB = re.compile(r"^\s*(raise NotImplementedError.*|# YOUR CODE HERE)$", re.MULTILINE)
@@ -29,11 +29,11 @@ def find(cells: list[Cell], exercise: Exercise, notes: list[str], flags: list[st
             notes.append(f"the written answer {name} is missing")
         elif len(found) == 1 and (near or found != own):
             notes.append(f"{name} had lost its mark; its cell was found by its question or its place")
-            found[0].role, found[0].grade_id = "written", name
+            found[0].role, found[0].grade_id = Role.WRITTEN, name
         else:
             flags.append(f"{name} had lost its mark: {len(found)} cells of text may be the answer")
             longest = max(found, key=lambda cell: len(cell.source))
-            longest.role, longest.grade_id = "written", name
+            longest.role, longest.grade_id = Role.WRITTEN, name
 
 
 def unanswered(cells: list[Cell], exercise: Exercise) -> list[str]:
@@ -65,14 +65,14 @@ def _beside(cells: list[Cell], exercise: Exercise, task: WrittenTask) -> list[Ce
 
 def _with_its_question(cells: list[Cell], task: WrittenTask) -> list[Cell]:
     question = _words(task.source)[:TELLING]
-    return [c for c in cells if c.role == "other" and question and question in _words(c.source)]
+    return [c for c in cells if c.role is Role.OTHER and question and question in _words(c.source)]
 
 
 def _is_own(cell: Cell, exercise: Exercise) -> bool:
     """Text, not code, that the student has added."""
     words = _words(cell.source)
-    released = {_words(text(other)) for other in exercise.notebook["cells"]}
-    return cell.role == "other" and cell.kind != "code" and bool(words) and words not in released
+    released = {_words(other.source) for other in exercise.cells}
+    return cell.role is Role.OTHER and cell.kind != "code" and bool(words) and words not in released
 
 
 class _Places:
@@ -81,10 +81,9 @@ class _Places:
     def __init__(self, exercise: Exercise):
         self.of_mark: dict[str, int] = {}
         self.of_words: dict[str, int] = {}
-        for number, cell in enumerate(exercise.notebook["cells"]):
-            about = cell.get("metadata", {}).get("nbgrader") or {}
-            self.of_mark[about.get("grade_id", "")] = number
-            self.of_words[_words(text(cell))] = number
+        for number, cell in enumerate(exercise.cells):
+            self.of_mark[cell.grade_id] = number
+            self.of_words[_words(cell.source)] = number
 
     def of(self, cell: Cell) -> int | None:
         if cell.grade_id:

@@ -158,9 +158,7 @@ def test_whole_numbers_of_any_kind_count_draws():
 def test_counts_of_fit_are_whole_numbers(name):
     flow = RealNVP(2, 2, 8)
     for wrong in (2.0, 0, -3, True, "2"):
-        with pytest.raises(
-            ValueError, match=f"{name} must be a whole number|{name} >= 1|at least one step"
-        ):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number|{name} >= 1|at least one step"):
             fit(flow, X, X, **({"steps": 4} if name not in ("steps", "epochs") else {}) | {name: wrong})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from itertools import chain
 from typing import Any, Self
 
 import torch
@@ -82,11 +81,8 @@ class Flow(Built, nn.Module):
     def _check_kind(self, **given: Tensor | None) -> None:
         if torch.compiler.is_compiling():
             return
-        own = chain(
-            self.bijection.parameters(), self.bijection.buffers(), self.base.parameters(), self.base.buffers()
-        )
-        # A single number joins in any precision; only weights with a dimension tie a flow to theirs.
-        like = next((tensor for tensor in own if tensor.dim() and tensor.is_floating_point()), None)
+        like = _weight(self.bijection)
+        like = _weight(self.base) if like is None else like
         for name, values in given.items():
             if like is not None and values is not None:
                 check_kind(values, like, name, self)
@@ -289,6 +285,21 @@ class Flow(Built, nn.Module):
             f"{type(self).__name__}(event {self.event_shape}, {self.parameter_count:,} parameters)\n"
             f"  base: {self.base}\n  z -> " + " -> ".join(shown) + " -> x"
         )
+
+
+def _weight(module: nn.Module) -> Tensor | None:
+    """A weight of the module, to say where it is and in which precision; None if it has none.
+
+    A single number joins in any precision and does not count. Going down by hand takes less than half of the
+    time that `parameters()` takes to its first.
+    """
+    for tensor in (*module._parameters.values(), *module._buffers.values()):
+        if tensor is not None and tensor.dim() and tensor.is_floating_point():
+            return tensor
+    for part in module._modules.values():
+        if part is not None and (found := _weight(part)) is not None:
+            return found
+    return None
 
 
 def _rows(context: Tensor | None, n: int) -> Tensor | None:

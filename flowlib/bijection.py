@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from flowlib.inputs import check_tensor, other_shape
 from flowlib.recording import beneath, put_off
+from flowlib.saving import Built
 
 __all__ = [
     "Bijection", "Chain", "Inverse", "Stop", "all_hold", "as_sizes", "check_context", "check_event",
@@ -41,7 +42,7 @@ class Stop(NamedTuple):
     log_det: Tensor
 
 
-class Bijection(nn.Module):
+class Bijection(Built, nn.Module):
     """An invertible, differentiable map f: z -> x with a tractable log-determinant.
 
     Subclasses write `forward` and `inverse`. Both take a tensor of shape

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from flowlib.bijection import Bijection, as_sizes, check_context, draw_normal, no_log_det, sum_event
 from flowlib.nets import Widths, zero_initialised
 from flowlib.recording import transformed
+from flowlib.saving import Built
 
 __all__ = ["ACTIVATIONS", "ADAPTIVE", "FIXED_GRID", "Continuous", "VelocityMLP", "jacobian_trace"]
 
@@ -32,7 +33,7 @@ Rates = Callable[[float | Tensor, Tensor], Sequence[Tensor]]  # t, z -> v and th
 Norm = Callable[[Sequence[Tensor]], Tensor]  # of the errors of a point and of totals
 
 
-class VelocityMLP(nn.Module):
+class VelocityMLP(Built, nn.Module):
     """v(t, z), a smooth MLP of time, place and context that also knows the trace of its Jacobian.
 
     The trace is found going forward: tangent vectors run through the layers beside the values, each

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from flowlib.bijection import as_sizes, check_context
 from flowlib.recording import transformed
+from flowlib.saving import Built
 
 __all__ = [
     "MLP", "Activation", "ConvNet", "MaskedLinear", "MaskedMLP", "ResidualMLP", "Widths",
@@ -47,7 +48,7 @@ def new_activation(make: Activation) -> nn.Module:
     return made
 
 
-class MLP(nn.Module):
+class MLP(Built, nn.Module):
     """A multi-layer perceptron: (batch, inputs) and (batch, context) -> (batch, outputs).
 
     Args:
@@ -87,7 +88,7 @@ class MLP(nn.Module):
         return self.layers(join_context(x, context, self))
 
 
-class ResidualMLP(nn.Module):
+class ResidualMLP(Built, nn.Module):
     """A perceptron whose hidden layers are residual blocks h + W2 a(W1 a(h)) (He et al., 2016, "Identity
     Mappings in Deep Residual Networks"): deeper nets that still train.
 
@@ -146,7 +147,7 @@ def relu_in_place() -> nn.Module:
     return nn.ReLU(inplace=True)
 
 
-class ConvNet(nn.Module):
+class ConvNet(Built, nn.Module):
     """A small convolutional net: (batch, inputs, H, W) and (batch, context) -> (batch, outputs, H, W).
 
     The first and the last convolution are 3 x 3, those between 1 x 1, as in Glow (Kingma and Dhariwal,
@@ -223,7 +224,7 @@ class MaskedLinear(nn.Linear):
         return F.linear(x, self.mask * self.weight, self.bias)
 
 
-class MaskedMLP(nn.Module):
+class MaskedMLP(Built, nn.Module):
     """MADE: one perceptron that gives the parameters of every p(x_i | x_<i, context) in one pass.
 
     Germain et al., 2015, "MADE: Masked Autoencoder for Distribution Estimation", section 4. Every unit

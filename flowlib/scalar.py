@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from flowlib import moved
 from flowlib.bijection import Bijection, as_sizes, find_root, require, sum_event, wide
+from flowlib.saving import Built
 
 __all__ = [
     "Affine", "AffineToZ", "AffineTransformer", "Elementwise", "Exp", "LeakyReLU", "MixtureCDF",
@@ -22,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Transformer(nn.Module):
+class Transformer(Built, nn.Module):
     """A monotone function of one variable whose parameters are given for each element.
 
     `count` is the number of parameters an element needs. With z of shape (batch, *event), the

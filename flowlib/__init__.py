@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors, which read these lines instead of running `__getattr__`
     from flowlib.autoregressive import MaskedAutoregressive
-    from flowlib.base import Base, StandardNormal
+    from flowlib.base import Base, DiagonalNormal, MixtureNormal, StandardNormal, StudentT
     from flowlib.bijection import Bijection, Chain, Inverse
     from flowlib.checks import check_bijection, check_flow
     from flowlib.continuous import Continuous, VelocityMLP
@@ -38,12 +38,13 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
 
 __all__ = [
     "CNF", "IAF", "MAF", "MLP", "NSF", "ActNorm", "Affine", "AffineToZ", "AffineTransformer", "Base",
-    "Bijection", "Chain", "Checkpoint", "Continuous", "Conv1x1", "ConvNet", "Coupling", "Elementwise", "Exp",
-    "Flow", "Glow", "GlowStep", "Inverse", "LeakyReLU", "Linear", "MaskedAutoregressive", "MaskedMLP",
-    "MixtureCDF", "MixtureCDFTransformer", "Permutation", "Planar", "PlanarFlow", "Radial", "RadialFlow",
-    "RealNVP", "ResidualMLP", "Sigmoid", "SplineTransformer", "Squeeze", "StandardNormal", "Standardizer",
-    "Sylvester", "Transformer", "VariationalDequantization", "VelocityMLP", "check_bijection", "check_flow",
-    "fit", "fit_energy",
+    "Bijection", "Chain", "Checkpoint", "Continuous", "Conv1x1", "ConvNet", "Coupling", "DiagonalNormal",
+    "Elementwise", "Exp", "Flow", "Glow", "GlowStep", "Inverse", "LeakyReLU", "Linear",
+    "MaskedAutoregressive", "MaskedMLP", "MixtureCDF", "MixtureCDFTransformer", "MixtureNormal",
+    "Permutation", "Planar", "PlanarFlow", "Radial", "RadialFlow", "RealNVP", "ResidualMLP", "Sigmoid",
+    "SplineTransformer", "Squeeze", "StandardNormal", "Standardizer", "StudentT", "Sylvester",
+    "Transformer", "VariationalDequantization", "VelocityMLP", "check_bijection", "check_flow", "fit",
+    "fit_energy",
 ]  # fmt: skip
 
 _HOME = {
@@ -60,7 +61,7 @@ _HOME = {
     "image": ("Squeeze", "Conv1x1", "GlowStep", "Checkpoint", "VariationalDequantization"),
     "autoregressive": ("MaskedAutoregressive",),
     "continuous": ("Continuous", "VelocityMLP"),
-    "base": ("StandardNormal", "Base"),
+    "base": ("StandardNormal", "DiagonalNormal", "MixtureNormal", "StudentT", "Base"),
     "flow": ("Flow",),
     "models": ("PlanarFlow", "RadialFlow", "RealNVP", "NSF", "MAF", "IAF", "Glow", "CNF"),
     "training": ("fit", "fit_energy"),

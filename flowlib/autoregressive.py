@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from flowlib import fused
 from flowlib.bijection import Bijection, sum_event, wide
+from flowlib.linear import full_precision
 from flowlib.nets import Activation, MaskedMLP, Widths
-from flowlib.recording import Recordings, replayable
+from flowlib.recording import Recordings, plain, replayable
 from flowlib.scalar import Transformer
 
 __all__ = ["Block", "MaskedAutoregressive", "Schedule", "StepPlan"]
@@ -33,19 +34,23 @@ class MaskedAutoregressive(Bijection):
     The D steps need not be D passes. A unit of the net is computed once, at the step when the last
     of its inputs becomes known, so that all steps together do the arithmetic of one pass.
 
+    Under autocast the net keeps the precision of the values: the two directions add up the same numbers in
+    different orders, and rounded to bfloat16 they would no longer undo each other.
+
     Args:
         dim: number of variables D.
-        hidden: widths of the masked net's hidden layers.
+        hidden: widths of the masked net's hidden layers, each at least D - 1 (see `MaskedMLP`).
         transformer: the scalar function, such as `AffineTransformer()` or `SplineTransformer()`.
         order: order[i] is the variable at place i; (0, ..., D-1) if None.
         context: number of context features.
-        activation: of the net; it must act elementwise.
+        activation: of the net; it must act on each number alone, which is tried when the layer is built.
         zero_start: whether the layer starts as the identity.
 
     Shapes: (batch, D) in and out, context (batch, context), log-determinants (batch,).
 
     Raises:
-        ValueError: an input or context of the wrong shape, an order that is no permutation.
+        ValueError: an input or context of the wrong shape, an order that is no permutation, an activation
+            that mixes numbers.
 
     Source: Papamakarios et al., 2017, "Masked Autoregressive Flow for Density Estimation",
     equations 3-5; Kingma et al., 2016 (IAF).
@@ -89,7 +94,9 @@ class MaskedAutoregressive(Bijection):
 
     def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check(x, context)
-        z, log_derivative = self.transformer.inverse(x, self.net(x, context))
+        with full_precision(x):
+            params = self.net(x, context)
+        z, log_derivative = self.transformer.inverse(x, params)
         return z, sum_event(log_derivative)
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -113,9 +120,10 @@ class MaskedAutoregressive(Bijection):
         weights[-1] = weights[-1].index_select(0, self.rows)
         biases[-1] = biases[-1].index_select(0, self.rows)
         if context is not None:
-            biases[0] = biases[0] + from_context @ context.t()
-        # Small operations are a sixth faster if nothing is kept for a gradient.
-        with torch.inference_mode(not torch.is_grad_enabled()):
+            with full_precision(context):
+                biases[0] = biases[0] + from_context @ context.t()
+        # Small operations are a sixth faster if nothing is kept for a gradient of either mode.
+        with torch.inference_mode(not torch.is_grad_enabled() and plain()), full_precision(z):
             x, log_derivative = self._solve(z.t().index_select(0, self.order), weights, biases)
         return x.index_select(0, self.back).t(), wide(log_derivative).sum(0)
 

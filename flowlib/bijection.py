@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from flowlib.inputs import check_tensor, other_shape
-from flowlib.recording import put_off
+from flowlib.recording import beneath, put_off
+from flowlib.saving import Built
 
 __all__ = [
     "Bijection", "Chain", "Inverse", "Stop", "all_hold", "as_sizes", "check_context", "check_event",
@@ -41,7 +42,7 @@ class Stop(NamedTuple):
     log_det: Tensor
 
 
-class Bijection(nn.Module):
+class Bijection(Built, nn.Module):
     """An invertible, differentiable map f: z -> x with a tractable log-determinant.
 
     Subclasses write `forward` and `inverse`. Both take a tensor of shape
@@ -74,6 +75,14 @@ class Bijection(nn.Module):
     def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Normalise: z = f^-1(x) and log|det dz/dx|."""
         raise NotImplementedError(f"{type(self).__name__} has no inverse yet: z, log_det = f^-1(x)")
+
+    def to_x(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        """x = f(z) alone, which sampling needs; layers that save work so write it out."""
+        return self(z, context)[0]
+
+    def to_z(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        """z = f^-1(x) alone."""
+        return self.inverse(x, context)[0]
 
     def check(self, values: Tensor, context: Tensor | None = None) -> None:
         """Raise unless `values` is (batch, *event_shape) and `context` is what this layer takes."""
@@ -144,6 +153,18 @@ class Chain(Bijection):
             terms.append(term)
         return x, reduce(operator.add, terms)
 
+    def to_x(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        check_context(context, self.context, len(z), self)
+        for layer in self:
+            z = layer.to_x(z, context if layer.context else None)
+        return z
+
+    def to_z(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        check_context(context, self.context, len(x), self)
+        for layer in reversed(list(self)):
+            x = layer.to_z(x, context if layer.context else None)
+        return x
+
     def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         for layer in self:
             shape = layer.shape_of_x(shape)
@@ -194,6 +215,12 @@ class Inverse(Bijection):
 
     def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return self.bijection(x, context)
+
+    def to_x(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.bijection.to_z(z, context)
+
+    def to_z(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        return self.bijection.to_x(x, context)
 
     def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return self.bijection.shape_of_z(shape)
@@ -306,8 +333,12 @@ def check_context(context: Tensor | None, size: int, batch: int, owner: object) 
 
 
 def all_hold(condition: Tensor) -> bool:
-    """Whether every element holds: the one place where flowlib looks at values, and so waits for a GPU."""
-    return bool(condition.all())
+    """Whether every element holds: the one place where flowlib looks at values, and so waits for a GPU.
+
+    Under `torch.func.vmap`, whether it holds in all that is mapped over: a bound that a loop needs, not a
+    branch that differs between them.
+    """
+    return bool(beneath(condition).all())
 
 
 def require(condition: Tensor, message: Callable[[], str]) -> None:
@@ -330,8 +361,9 @@ def find_root(
     Newton's method, kept inside a bracket that only shrinks: a step that would leave the
     bracket, or that shrinks it too slowly, is replaced by bisection ("rtsafe", Press et al.,
     Numerical Recipes, 9.4). The gradient is that of the implicit function theorem,
-    dz/dtarget = 1/f'(z) and dz/dtheta = -(df/dtheta)/f'(z): one last Newton step, taken with
-    the graph, carries it (first derivatives only).
+    dz/dtarget = 1/f'(z) and dz/dtheta = -(df/dtheta)/f'(z): two Newton steps, taken with the graph,
+    carry it. As each step doubles the number of right terms in the root's Taylor series, derivatives
+    up to the third are right, in forward mode too.
 
     Args:
         function: increasing in each element; returns (value, derivative), shaped as target.
@@ -363,20 +395,26 @@ def find_root(
             asks = z.device.type == "cpu" or turn % 2
             if asks and all_hold(last_step <= epsilon * (z.abs() + epsilon)):
                 break
+    value, slope = function(z)
+    with torch.no_grad():
         small = 16 * epsilon * (1 + z.abs())
-        value, slope = function(z)
         # A residual far above rounding means that the bracket did not hold the root.
         met = (value - goal).abs() <= slope * small + epsilon**0.5 * (1 + goal.abs())
         converged = ((last_step <= small) | (high - low <= small)) & met & torch.isfinite(z)
     require(
         converged,
         lambda: (
-            f"numerical inverse: {int((~converged).sum())} of {converged.numel()} elements did not "
-            "converge; check that the inputs are finite and inside the range of the map"
+            f"numerical inverse: {int(beneath(~converged).sum())} of {beneath(converged).numel()} elements "
+            "did not converge; check that the inputs are finite and inside the range of the map"
         ),
     )
-    # The value stays the root found; only the gradient of a Newton step is added, because the step
-    # itself would divide rounding noise by a slope that may be tiny.
-    value, slope = function(z)
-    residual = (value - value.detach()) - (target - goal)
-    return z - residual / slope.detach().clamp_min(torch.finfo(z.dtype).tiny)
+    # The value stays the root found; only the derivatives of the Newton steps are added, because the
+    # steps themselves would divide rounding noise by a slope that may be tiny.
+    z = _newton_step(z, value, slope.detach(), target)  # from a constant, a constant slope does as well
+    return _newton_step(z, *function(z), target)
+
+
+def _newton_step(z: Tensor, value: Tensor, slope: Tensor, target: Tensor) -> Tensor:
+    """z, with the derivatives of z - (value - target) / slope at a residual of 0."""
+    residual = (value - value.detach()) - (target - target.detach())
+    return z - residual / slope.clamp_min(torch.finfo(z.dtype).tiny)

@@ -119,6 +119,16 @@ class Split(Bijection):
         stay, log_det = self.inner.inverse(stay, context)
         return torch.cat([stay, leave], 1), log_det
 
+    def to_x(self, z: Tensor, context: Tensor | None = None) -> Tensor:
+        self.check(z, context)
+        stay, leave = self._halves(z)
+        return torch.cat([self.inner.to_x(stay, context), leave], 1)
+
+    def to_z(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        self.check(x, context)
+        stay, leave = self._halves(x)
+        return torch.cat([self.inner.to_z(stay, context), leave], 1)
+
     def _halves(self, values: Tensor) -> tuple[Tensor, Tensor]:
         _check_image(values, self)
         if values.shape[1] % 2:

@@ -7,6 +7,8 @@ starts from the base distribution instead of from a random map.
 
 from __future__ import annotations
 
+import copy
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -16,10 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowlib.bijection import as_sizes, check_context
+from flowlib.recording import transformed
+from flowlib.saving import Built
 
 __all__ = [
     "MLP", "Activation", "ConvNet", "MaskedLinear", "MaskedMLP", "ResidualMLP", "Widths",
-    "join_context", "new_activation", "relu_in_place", "zero_initialised",
+    "check_elementwise", "join_context", "new_activation", "relu_in_place", "zero_initialised",
 ]  # fmt: skip
 
 Activation = Callable[[], nn.Module]
@@ -44,7 +48,7 @@ def new_activation(make: Activation) -> nn.Module:
     return made
 
 
-class MLP(nn.Module):
+class MLP(Built, nn.Module):
     """A multi-layer perceptron: (batch, inputs) and (batch, context) -> (batch, outputs).
 
     Args:
@@ -84,7 +88,7 @@ class MLP(nn.Module):
         return self.layers(join_context(x, context, self))
 
 
-class ResidualMLP(nn.Module):
+class ResidualMLP(Built, nn.Module):
     """A perceptron whose hidden layers are residual blocks h + W2 a(W1 a(h)) (He et al., 2016, "Identity
     Mappings in Deep Residual Networks"): deeper nets that still train.
 
@@ -143,7 +147,7 @@ def relu_in_place() -> nn.Module:
     return nn.ReLU(inplace=True)
 
 
-class ConvNet(nn.Module):
+class ConvNet(Built, nn.Module):
     """A small convolutional net: (batch, inputs, H, W) and (batch, context) -> (batch, outputs, H, W).
 
     The first and the last convolution are 3 x 3, those between 1 x 1, as in Glow (Kingma and Dhariwal,
@@ -188,8 +192,9 @@ class ConvNet(nn.Module):
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         check_context(context, self.context, len(x), self)
         # Convolutions are faster with channels innermost on a CPU (training by an eighth), and on tensor
-        # cores, which autocast uses.
-        if x.device.type == "cpu" or torch.is_autocast_enabled(x.device.type):
+        # cores, which autocast uses. (vmap knows no such order.)
+        fast = x.device.type == "cpu" or torch.is_autocast_enabled(x.device.type)
+        if fast and not transformed():
             x = x.contiguous(memory_format=torch.channels_last)
         h = self.first(x)
         if self.shift is not None:
@@ -219,7 +224,7 @@ class MaskedLinear(nn.Linear):
         return F.linear(x, self.mask * self.weight, self.bias)
 
 
-class MaskedMLP(nn.Module):
+class MaskedMLP(Built, nn.Module):
     """MADE: one perceptron that gives the parameters of every p(x_i | x_<i, context) in one pass.
 
     Germain et al., 2015, "MADE: Masked Autoencoder for Distribution Estimation", section 4. Every unit
@@ -227,6 +232,9 @@ class MaskedMLP(nn.Module):
     (from 0) can be seen by hidden units of degree > i; a hidden unit sees units of its own degree or
     less; the outputs at place i see hidden units of degree <= i, hence only the inputs before them.
     The context enters every unit of the first layer, unmasked.
+
+    With fewer than D - 1 units (D if there is a context) a layer has none for some degrees: then some
+    p(x_i | x_<i) miss the last of the x_<i. With D = 8 and 4 units x_8 never sees x_7. A warning says so.
 
     Hidden units are sorted by degree, so each masked weight is block lower-triangular. This costs
     nothing here and is what makes the fast inversion in `MaskedAutoregressive` possible.
@@ -236,12 +244,18 @@ class MaskedMLP(nn.Module):
         count: parameters for each variable.
         hidden: the width of each hidden layer, at least one.
         order: order[i] is the variable at place i; (0, ..., D-1) if None.
-        context, activation, zero_start: as for `MLP`.
+        activation: as for `MLP`, but it must act on each number alone: LayerNorm or Softmax would let
+            every variable see all others.
+        context, zero_start: as for `MLP`.
 
     Shapes: x (batch, D), context (batch, context) -> (batch, count, D).
 
     Raises:
-        ValueError: `order` is not a permutation, `hidden` is empty; a wrong context.
+        ValueError: `order` is not a permutation, `hidden` is empty, the activation is not elementwise; a
+            wrong context.
+
+    Warns:
+        UserWarning: a hidden layer has too few units for D variables.
 
     Example:
         >>> MaskedMLP(dim=3, count=2)(torch.randn(5, 3)).shape
@@ -269,6 +283,13 @@ class MaskedMLP(nn.Module):
         self.dim, self.count, self.order, self.context = dim, count, order, context
         # Without context a unit of degree 0 is a constant, which the biases give already.
         lowest = 0 if context or dim == 1 else 1
+        if min(hidden) < dim - lowest:
+            warnings.warn(
+                f"a masked net with a hidden layer of {min(hidden)} units for {dim} variables does not model "
+                "every p(x_i | x_<i): some variables never see the ones just before them. Make hidden layers "
+                f"at least {dim - lowest} wide",
+                stacklevel=2,
+            )
         self.degrees = [
             torch.tensor([lowest + unit * (dim - lowest) // width for unit in range(width)])
             for width in hidden
@@ -284,6 +305,7 @@ class MaskedMLP(nn.Module):
         if zero_start:
             zero_initialised(self.layers[-1])
         self.activation = new_activation(activation)
+        check_elementwise(self.activation)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
         h = join_context(x, context, self)
@@ -295,6 +317,33 @@ class MaskedMLP(nn.Module):
     def linears(self) -> list[MaskedLinear]:
         """The layers, from the inputs on."""
         return [layer for layer in self.layers if isinstance(layer, MaskedLinear)]
+
+
+@torch.no_grad()
+def check_elementwise(activation: nn.Module) -> None:
+    """Raise ValueError unless an activation does to each number of a tensor, of any shape, the same.
+
+    It is tried on a few numbers, together and one by one, with parameters that all differ.
+    """
+    tried = copy.deepcopy(activation).eval()
+    if any(parameter.is_meta for parameter in tried.parameters()):
+        return
+    for parameter in tried.parameters():
+        parameter.copy_(torch.linspace(0.1, 0.9, parameter.numel()).view(parameter.shape))
+    values = torch.linspace(-2.0, 2.0, 15, device="cpu").view(3, 5)
+    try:
+        together = tried(values.clone())
+        alone = torch.cat([tried(value.clone().view(1, 1)) for value in values.flatten()])
+        elementwise = together.shape == values.shape and torch.allclose(together.flatten(), alone.flatten())
+    except (RuntimeError, ValueError, IndexError) as error:
+        elementwise, why = False, f" ({str(error).splitlines()[0]})"
+    else:
+        why = ""
+    if not elementwise:
+        raise ValueError(
+            f"the activation of a masked net must act on each number alone, whatever the shape; "
+            f"{type(activation).__name__} does not{why}: use one such as nn.ReLU, nn.Tanh or nn.GELU"
+        )
 
 
 def zero_initialised(layer: nn.Module) -> nn.Module:

@@ -29,8 +29,8 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 __all__ = [
-    "Recorded", "Recordings", "Repeater", "Watch", "aside", "look_at", "put_off", "put_off_checks",
-    "replayable",
+    "Recorded", "Recordings", "Repeater", "Watch", "aside", "beneath", "look_at", "plain", "put_off",
+    "put_off_checks", "replayable", "transformed",
 ]  # fmt: skip
 
 
@@ -110,7 +110,7 @@ def put_off_checks() -> Iterator[list[Check]]:
 def put_off(condition: Tensor, message: Callable[[], str]) -> bool:
     """Keep a condition for later; False where it should be looked at now."""
     if _put_off is not None:
-        _put_off.append((condition.all(), message))
+        _put_off.append((beneath(condition).all(), message))
     return _put_off is not None
 
 
@@ -301,14 +301,36 @@ class Recordings:
         return sum(isinstance(kept, Recorded) for kept in self._kept.values())
 
 
+def transformed() -> bool:
+    """Whether a transform of `torch.func` is at work: vmap, grad, jacrev, jvp."""
+    return not torch.compiler.is_compiling() and torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def plain() -> bool:
+    """Whether operations just compute: nobody compiles, transforms or watches them, or carries forward-mode
+    derivatives through them."""
+    if torch.compiler.is_compiling() or transformed():
+        return False
+    return torch.autograd.forward_ad._current_level < 0 and torch._C._len_torch_dispatch_stack() == 0
+
+
 def replayable(tensor: Tensor) -> bool:
     """Whether work on this tensor may be replayed: on a GPU, outside other recordings and transforms."""
     return (
         tensor.is_cuda
         and not torch.compiler.is_compiling()
         and not torch.cuda.is_current_stream_capturing()
-        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)  # vmap, jacrev: no memory of its own
+        and not transformed()  # its tensors have no memory of their own
+        and torch.autograd.forward_ad._current_level < 0
     )
+
+
+def beneath(tensor: Tensor) -> Tensor:
+    """What the wrappers of `torch.func` stand for: under vmap the tensor with all that is mapped over."""
+    functorch = torch._C._functorch
+    while functorch.is_functorch_wrapped_tensor(tensor):
+        tensor = functorch.get_unwrapped(tensor)
+    return tensor
 
 
 # --- what a recording cannot hold ------------------------------------------------------------

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from flowlib import moved
 from flowlib.bijection import Bijection, as_sizes, find_root, require, sum_event, wide
+from flowlib.saving import Built
 
 __all__ = [
     "Affine", "AffineToZ", "AffineTransformer", "Elementwise", "Exp", "LeakyReLU", "MixtureCDF",
@@ -22,7 +23,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-class Transformer(nn.Module):
+class Transformer(Built, nn.Module):
     """A monotone function of one variable whose parameters are given for each element.
 
     `count` is the number of parameters an element needs. With z of shape (batch, *event), the
@@ -164,7 +165,7 @@ class MixtureCDFTransformer(Transformer):
         dtype, x = x.dtype, wide(x)  # torch knows no quantiles below float32
         weight, mean, log_scale = self.unpack(wide(params))
         # Each component alone would put the quantile somewhere; the mixture's lies in between.
-        quantiles = mean + log_scale.exp() * torch.special.ndtri(x).unsqueeze(1)
+        quantiles = mean + log_scale.exp() * torch.special.ndtri(wide(x)).to(x.dtype).unsqueeze(1)
 
         def cdf_and_slope(z: Tensor) -> tuple[Tensor, Tensor]:
             cdf, log_density = mixture(z, weight, mean, log_scale)

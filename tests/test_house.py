@@ -72,9 +72,7 @@ def test_lessons_hold_what_students_open_and_solutions_what_instructors_hold():
         if parts[0] == "lessons" and len(parts) > 1:
             assert parts[-1] in ("lesson.ipynb", "demo.ipynb", "exercises.ipynb"), path
         if parts[0] == "solutions" and len(parts) > 1:
-            assert parts[2:] == ["exercises.ipynb"] or re.match(
-                r"answers/(right|wrong)_\w+\.py", "/".join(parts[2:])
-            )
+            assert parts[2:] == ["exercises.ipynb"] or re.match(r"answers/task\d\.py", "/".join(parts[2:]))
 
 
 # ---------------------------------------------------------------------------- environments

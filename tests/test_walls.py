@@ -13,7 +13,7 @@ from tests.imports import graph, imports, modules
 
 # A file of flowlib imports only from files before it.
 ROOMS = [
-    "moved", "inputs", "recording", "bijection", "scalar", "splines", "linear", "planar", "nets",
+    "moved", "inputs", "recording", "saving", "bijection", "scalar", "splines", "linear", "planar", "nets",
     "coupling", "image", "fused", "autoregressive", "continuous", "base", "flow", "models", "failures",
     "processes", "training", "assets", "data", "derivatives", "numerics", "suspects", "subjects",
     "answers", "checks", "drawing", "table", "plots",
@@ -24,9 +24,9 @@ FLOORS = [
     "sample_class", "cli",
 ]  # fmt: skip
 GRADING = [
-    "marks", "names", "private", "scratch", "clean", "written", "preflight", "layouts", "archives", "intake",
-    "classes", "journal", "trusted", "similarity", "judge", "workers", "trial", "rehearsal", "feedback",
-    "worker", "gradebook", "erase", "run", "report", "commands",
+    "marks", "names", "private", "scratch", "clean", "record", "written", "preflight", "layouts", "archives",
+    "intake", "classes", "journal", "trusted", "similarity", "judge", "workers", "trial", "rehearsal",
+    "feedback", "worker", "gradebook", "erase", "run", "report", "commands",
 ]  # fmt: skip
 COURSE = "flowlib.course"
 

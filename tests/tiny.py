@@ -58,103 +58,103 @@ Because space is stretched by the factor, density falls by the same factor.
 === END MARK SCHEME ===
 """
 ANSWERS = {
-    "right_task1_product.py": '''"""
-task: task1
+    "task1.py": '''# %% right: product
+"""
 why: multiplies in place of filling
 """
+
+
 def scale(z, a):
     return z * a, torch.ones_like(z) * math.log(abs(a))
-''',
-    "wrong_task1_sign.py": '''"""
-task: task1
+
+
+# %% right: where
+"""
+why: takes the log of a tensor
+"""
+
+
+def scale(z, a):
+    return z * a, torch.full_like(z, a).abs().log()
+
+
+# %% wrong: sign
+"""
 caught_by: task1_test
 says: the sign
 why: returns the inverse's log-determinant
+from: product
+
+-     return z * a, torch.ones_like(z) * math.log(abs(a))
++     return z * a, -torch.ones_like(z) * math.log(abs(a))
 """
-def scale(z, a):
-    return z * a, -torch.ones_like(z) * math.log(abs(a))
-''',
-    "right_task1_where.py": '''"""
-task: task1
-why: takes the log of a tensor
+
+# %% wrong: no_abs
 """
-def scale(z, a):
-    return z * a, torch.full_like(z, a).abs().log()
-''',
-    "wrong_task1_no_abs.py": '''"""
-task: task1
 caught_by: task1_test
 says: absolute value
 why: forgets the absolute value
+from: where
+
+-     return z * a, torch.full_like(z, a).abs().log()
++     return z * a, torch.full_like(z, a).log()
 """
-def scale(z, a):
-    return z * a, torch.full_like(z, a).log()
-''',
-    "wrong_task1_identity.py": '''"""
-task: task1
+
+# %% wrong: identity
+"""
 caught_by: task1_test
 says: a times z
 why: does nothing
 """
+
+
 def scale(z, a):
     return z, torch.zeros_like(z)
 ''',
-    "right_task2_lambda.py": '''"""
-task: task2
+    "task2.py": '''# %% right: lambda
+"""
 why: keeps a function in place of a number
 """
+
+
 class Shift:
     def __init__(self, b):
         self.forward = lambda z: b + z
 
 
 total = 4.0
-''',
-    "right_task2_add.py": '''"""
-task: task2
-why: adds with torch.add
+
+
+# %% right: add
 """
-class Shift:
-    def __init__(self, b):
-        self.b = b
+why: adds with torch.add
 
-    def forward(self, z):
-        return torch.add(z, self.b)
+-         return z + self.b
++         return torch.add(z, self.b)
 
+- total = (4.0 * torch.ones(1)).sum().item()
++ total = float(torch.tensor(4.0))
+"""
 
-total = float(torch.tensor(4.0))
-''',
-    "wrong_task2_sign.py": '''"""
-task: task2
+# %% wrong: sign
+"""
 caught_by: task2_test_a
 says: shift by b
 why: shifts the wrong way
+
+-         return z + self.b
++         return z - self.b
 """
-class Shift:
-    def __init__(self, b):
-        self.b = b
 
-    def forward(self, z):
-        return z - self.b
-
-
-total = 4.0
-''',
-    "wrong_task2_total.py": '''"""
-task: task2
+# %% wrong: total
+"""
 caught_by: task2_test_b
 says: total
 why: sums the wrong thing
+
+- total = (4.0 * torch.ones(1)).sum().item()
++ total = 3.0
 """
-class Shift:
-    def __init__(self, b):
-        self.b = b
-
-    def forward(self, z):
-        return z + self.b
-
-
-total = 3.0
 ''',
 }
 

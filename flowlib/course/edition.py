@@ -123,7 +123,7 @@ def _instructors_lines(root: Path) -> Iterator[tuple[str, str, bool]]:
     for path in sorted((root / "solutions").glob("*/answers/*")):
         if path.is_file():
             for line in _split(path.read_text(encoding="utf-8", errors="replace")):
-                yield line, str(path.relative_to(root)), True
+                yield re.sub("^[-+] ", "", line), str(path.relative_to(root)), True  # the sign of a change
 
 
 def _published(root: Path) -> Iterator[tuple[str, bytes]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.markup import escape
 
 from flowlib.course.exercises import exercise
-from flowlib.course.exercises.answers import Answer, read_answers
+from flowlib.course.exercises.answers import Answer, read_answers, without_markers
 from flowlib.course.exercises.release import student_version
 from flowlib.course.folders import NOTEBOOK, CourseError
 from flowlib.course.grading.rehearsal import rehearse
@@ -85,13 +85,6 @@ def spread(wrongs: list[Answer], count: int) -> list[Answer]:
     return [answer for turn in turns for answer in turn][:count]
 
 
-def without_markers(source: str) -> str:
-    """A solution cell as a student would have written it."""
-    return "\n".join(
-        line for line in source.split("\n") if not any(mark in line for mark in exercise.SOLUTION)
-    )
-
-
 def write(people: list[Submission], released: bytes, lesson: str, folder: Path) -> None:
     """Write nbgrader's layout: folder/<student>/<lesson>/exercises.ipynb."""
     for person in people:
@@ -108,7 +101,7 @@ def write(people: list[Submission], released: bytes, lesson: str, folder: Path) 
 def build_sample_class(root: Path, lesson: str, folder: Path) -> list[Submission]:
     """Make the submissions of a lesson's sample class under `folder`, which is emptied first."""
     work = exercise.read(root / "solutions" / lesson / NOTEBOOK)
-    people = plan(work, read_answers(root / "solutions" / lesson / "answers"))
+    people = plan(work, read_answers(work))
     shutil.rmtree(folder, ignore_errors=True)
     write(people, student_version(root, lesson), lesson, folder)
     return people
@@ -143,8 +136,8 @@ def grade_sample_class(root: Path, lesson: str, console) -> None:
     commands.show(run)
     surprises = []
     for person in people:
-        tests = run.entries[person.name]["tests"]
-        failed = {name for name, test in tests.items() if test["score"] < test["points"]}
+        tests = run.records[person.name].tests
+        failed = {name for name, test in tests.items() if test.score < test.points}
         for word, names in (("failed", failed - person.lost), ("passed", person.lost - failed)):
             if names:
                 surprises.append(f"{person.name} {word} {', '.join(sorted(names))}, and must not")

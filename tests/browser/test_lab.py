@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import TimeoutError
 
 from flowlib.course.exercises import exercise
+from flowlib.course.exercises.answers import read_answers
 from flowlib.course.folders import lesson_names
 from tests.conftest import HOUSE
-from tests.tiny import ANSWERS, LESSON
+from tests.tiny import LESSON
 
 pytestmark = pytest.mark.timeout(600)
 # The figures that sliders draw stand in output widgets, those of plain cells do not.
@@ -102,7 +103,7 @@ def test_validate_says_what_is_wrong_and_what_is_right(page, lab):
     right = {task.grade_id: task.source for task in solution.tasks} | {
         "task3": "Density falls where space stretches."
     }
-    wrong = ANSWERS["wrong_task1_identity.py"].split('"""')[2].strip()
+    wrong = next(a for a in read_answers(solution) if a.name == "wrong_task1_identity").source.strip()
     assert "x should be a times z" in validate(page, lab, answered(lab, "wrong", right | {"task1": wrong}))
     said = validate(page, lab, answered(lab, "right", right))
     assert "Success" in said, said

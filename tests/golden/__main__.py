@@ -26,6 +26,7 @@ from flowlib.course.exercises import exercise
 from flowlib.course.exercises.answers import read_answers
 from flowlib.course.exercises.release import releasable
 from flowlib.course.grading import journal
+from flowlib.course.grading import record as grading
 from flowlib.course.grading.rehearsal import rehearse
 from tests.conftest import HOUSE
 
@@ -62,10 +63,7 @@ def answers() -> Iterator[tuple[str, list]]:
     for lesson in releasable(HOUSE):
         work = exercise.read(HOUSE / "solutions" / lesson / "exercises.ipynb")
         tried = [(task.grade_id, task.grade_id, None) for task in work.tasks]
-        tried += [
-            (answer.name, answer.task, answer.source)
-            for answer in read_answers(HOUSE / "solutions" / lesson / "answers")
-        ]
+        tried += [(answer.name, answer.task, answer.source) for answer in read_answers(work)]
         for name, task, source in tried:
             results = rehearse(work, task, source)
             yield f"{lesson[:2]} {name}", [[r.grade_id, r.points, r.passed, r.message] for r in results]
@@ -76,27 +74,27 @@ def classes() -> Iterator[tuple[str, list]]:
     for lesson in releasable(HOUSE):
         command = [sys.executable, "-m", "flowlib.course.cli", "sample-class", lesson]
         subprocess.run(command, cwd=HOUSE, check=True, capture_output=True)
-        entries = journal.read(HOUSE / ".build" / "grade" / "journal" / f"{lesson}.jsonl")
-        yield from ((f"{lesson[:2]} {entry['student']}", said(entry)) for entry in entries)
+        records = journal.read(HOUSE / ".build" / "grade" / "journal" / f"{lesson}.jsonl")
+        yield from ((f"{lesson[:2]} {record.student}", said(record)) for record in records)
 
 
 def hostile() -> Iterator[tuple[str, list]]:
-    from tests.grading.course import Class, make_course
+    from tests.grading.course import LESSON, Class, make_course
     from tests.grading.hostile import ATTACKS
     from tests.grading.run import FAST, grade
-    from tests.grading.run import entries as read
 
     with tempfile.TemporaryDirectory() as place:
         klass = Class(make_course(Path(place) / "course"))
         for attack in ATTACKS:
             attack.write(klass, attack.name)
         grade(klass, *FAST, "--class-key", "tests")
-        yield from ((student, said(entry)) for student, entry in sorted(read(klass).items()))
+        records = journal.read(klass.root / "out" / "journal" / f"{LESSON}.jsonl")
+        yield from ((record.student, said(record)) for record in sorted(records, key=lambda r: r.student))
 
 
-def said(entry: dict) -> list:
-    tests = [[name, t["status"], t["score"], t["message"]] for name, t in entry["tests"].items()]
-    return [entry["outcome"], entry["why"], *tests]
+def said(record: grading.Record) -> list:
+    tests = [[name, t.status, t.score, t.message] for name, t in record.tests.items()]
+    return [record.outcome, record.why, *tests]
 
 
 PARTS: dict[str, Callable[[], Iterator[tuple[str, list]]]] = {

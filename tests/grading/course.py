@@ -16,9 +16,9 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from flowlib.course.exercises import exercise
+from flowlib.course.exercises.answers import without_markers
 from flowlib.course.exercises.exercise import grade_id_of
 from flowlib.course.exercises.release import student_version
-from flowlib.course.sample_class import without_markers
 
 HOUSE = Path(__file__).resolve().parents[2]
 LESSON = "01_small"

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from flowlib.course.grading import journal
 from tests.grading.course import LESSON, Class
 
 FAST = ["--cell-seconds", "4", "--total-seconds", "60", "--memory", "1500"]
@@ -32,10 +31,10 @@ def grade(
 
 
 def entries(klass: Class, out: str = "out") -> dict[str, dict]:
-    """The last journal entry of each student."""
-    return {
-        entry["student"]: entry for entry in journal.read(klass.root / out / "journal" / f"{LESSON}.jsonl")
-    }
+    """The last line of each student in the journal, as it stands in the file."""
+    log = klass.root / out / "journal" / f"{LESSON}.jsonl"
+    lines = [json.loads(line) for line in log.read_bytes().splitlines()] if log.exists() else []
+    return {entry["student"]: entry for entry in lines}
 
 
 def points(entry: dict) -> float:

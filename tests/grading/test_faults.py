@@ -13,11 +13,13 @@ import sys
 import threading
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from flowlib.course.grading import journal, scratch
+from flowlib.course.grading.record import Record, Status
 from tests.grading.course import ALL, LESSON, Class, make_course
 from tests.grading.run import FAST, entries, points
 from tests.grading.test_results import flowcourse
@@ -305,21 +307,20 @@ def test_a_result_holds_for_its_limits_its_seed_and_the_time_of_handing_in(klass
     from flowlib.course.box import walls
     from flowlib.course.grading import run
 
-    entry = journal.read(results / "journal" / f"{LESSON}.jsonl")[0]
-    late = entry | {
-        "tests": entry["tests"] | {"task1_test": entry["tests"]["task1_test"] | {"status": "timed out"}}
-    }
-    collected = run.classes.read_class(results.parent / "two.zip", LESSON)["aardvark"]
+    whole = journal.read(results / "journal" / f"{LESSON}.jsonl")[0]
+    stopped = replace(whole.tests["task1_test"], status=Status.TIMED_OUT)
+    late = replace(whole, tests=whole.tests | {"task1_test": stopped})
+    collected = run.intake.read_class(results.parent / "two.zip", LESSON)["aardvark"]
 
-    def holds(entry: dict, seed: int = 0, **limits) -> bool:
-        have = walls.Limits(**entry["limits"] | limits)
+    def holds(record: Record, seed: int = 0, **limits) -> bool:
+        have = walls.Limits(**record.limits | limits)
         plan = run.Plan(klass.solution, LESSON, results, results, key="tests", seed=seed, limits=have)
-        return run._still_holds(entry, plan, entry["tests_hash"], collected)
+        return run._still_holds(record, plan, record.tests_hash, collected)
 
-    assert holds(entry) and holds(late) and not holds(entry, seed=1)
+    assert holds(whole) and holds(late) and not holds(whole, seed=1)
     for name in ("cell_seconds", "total_seconds", "memory_mb"):
-        assert holds(entry, **{name: 9999}), "who has every point gains nothing"
-        assert not holds(late, **{name: 9999}) and not holds(entry, **{name: 1})
+        assert holds(whole, **{name: 9999}), "who has every point gains nothing"
+        assert not holds(late, **{name: 9999}) and not holds(whole, **{name: 1})
     (results.parent / "times.csv").write_text("student,time\nzebra,2026-01-02T03:04:05\n")
     done = again(klass, results, "--times", str(results.parent / "times.csv"))
     assert done.returncode == 0 and "0 graded now" in done.stdout, done.stderr
@@ -430,7 +431,7 @@ def test_three_hundred_broken_submissions_end_with_a_sentence_each(klass, tmp_pa
     with capsys.disabled():
         print(f"\n302 submissions, 300 of them broken: {seconds:.0f} s")
     assert done.returncode == 0 and "Traceback" not in done.stdout + done.stderr, done.stderr
-    found = {e["student"]: e for e in journal.read(out / "journal" / f"{LESSON}.jsonl")}
+    found = entries(klass, out)
     assert found.keys() == set(people)
     for person in people:
         says = SAYS.get(person.rpartition("_")[0])

@@ -26,6 +26,7 @@ from flowlib.course.grading import (
     written,
 )
 from flowlib.course.grading.gradebook import Book
+from flowlib.course.grading.record import Outcome, State, Status, Verdict
 from tests.grading.course import ALL, Class, before, cell_of, make_course
 
 
@@ -231,12 +232,12 @@ def test_a_coding_cell_that_a_person_marks_keeps_its_points(klass, tmp_path):
         cells = preflight.repair(preflight.Collected(files), work).cells
         blank = written.unanswered(cells, work)
         assert blank == ([] if waits else ["task4"])
-        outcome = {"status": "passed", "score": 5.0, "points": 5.0, "message": ""}
-        tests = {test.grade_id: outcome for task in work.tasks for test in task.tests}
-        marks = feedback.automatic_marks(work, {"tests": tests, "unanswered": blank})
+        verdict = Verdict.untried(State.GRADED, work, [""], [])
+        verdict.tests = dict.fromkeys(verdict.tests, Outcome(Status.PASSED, 5.0, 5.0, ""))
+        verdict.why, verdict.unanswered = [], blank
+        marks = feedback.automatic_marks(work, verdict)
         assert marks.cells["task4"].most == 3 and marks.cells["task4"].waits is waits
-        result = {"tests": tests, "unanswered": blank, "why": [], "notes": [], "receipt": ""}
-        page = feedback.page("ann", "01_small", work, [], result, True)
+        page = feedback.page("ann", "01_small", work, [], verdict, True)
         assert ("a person marks this (3)" in page) is waits and page.count("<h3>task4</h3>") == 1
     with Book(f"sqlite:///{tmp_path / 'gradebook.db'}", "01_small", work) as book:
         assert book.book.find_grade_cell("task4", "exercises", "01_small").max_score == 3

@@ -15,7 +15,6 @@ from flowlib.course.exercises.release import releasable
 from flowlib.course.grading import journal
 from tests.conftest import HOUSE
 from tests.grading.course import grade_id_of
-from tests.grading.run import points
 
 GRADED = HOUSE / ".build" / "grade"
 
@@ -30,15 +29,16 @@ def test_sample_class_gets_the_marks_it_must(lesson):
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-3000:]
     assert "Every submission got the marks it must." in done.stdout
     work = exercise.read(HOUSE / "solutions" / lesson / "exercises.ipynb")
-    entries = journal.read(GRADED / "journal" / f"{lesson}.jsonl")
-    assert not {entry["student"]: entry["why"] for entry in entries if entry["outcome"] != "graded"}
+    records = journal.read(GRADED / "journal" / f"{lesson}.jsonl")
+    assert not {record.student: record.why for record in records if record.needs_person}
     full = sum(task.points for task in work.tasks)
-    earned = {source for entry in entries if points(entry) == full for source in handed_in(lesson, entry)}
-    for answer in read_answers(HOUSE / "solutions" / lesson / "answers"):
+    best = [record.student for record in records if record.total == full]
+    earned = {source for student in best for source in handed_in(lesson, student)}
+    for answer in read_answers(work):
         assert not answer.right or answer.source.strip("\n") in earned, f"nobody handed in {answer.name}"
 
 
-def handed_in(lesson: str, entry: dict) -> list[str]:
+def handed_in(lesson: str, student: str) -> list[str]:
     """The sources of the marked cells that a student of the sample class handed in."""
-    path = GRADED / "submitted" / entry["student"] / lesson / "exercises.ipynb"
+    path = GRADED / "submitted" / student / lesson / "exercises.ipynb"
     return [exercise.text(cell) for cell in json.loads(path.read_text())["cells"] if grade_id_of(cell)]

@@ -102,9 +102,9 @@ def test_killed_at_random_instants_it_ends_with_the_same_gradebook(klass):
     assert kill_and_resume(klass, "killed", 3, seed=1) == 3
     assert book(klass, "killed") == book(klass)
     ran = journal.read(klass.root / "killed" / "journal" / f"{LESSON}.jsonl")
-    assert len(ran) == len({entry["student"] for entry in ran}) == SMALL, "nobody was graded twice"
-    assert len({entry["key"] for entry in ran}) == 1, "all were tried on the same numbers"
-    assert ran[0]["key"] != entries(klass)["student0000"]["key"], "each class has a key of its own"
+    assert len(ran) == len({record.student for record in ran}) == SMALL, "nobody was graded twice"
+    assert len({record.key for record in ran}) == 1, "all were tried on the same numbers"
+    assert ran[0].key != entries(klass)["student0000"]["key"], "each class has a key of its own"
 
 
 def test_a_torn_line_in_the_journal_counts_as_not_written(klass):
@@ -147,9 +147,7 @@ def test_marks_of_a_person_stay(klass):
     assert run.returncode == 0, run.stderr[-2000:]
     assert "Nobody's points changed" in run.stdout
     log = journal.read(klass.root / "person" / "journal" / f"{LESSON}.jsonl")
-    assert len(log) == 2 * SMALL and len({entry["key"] for entry in log}) == 1, (
-        "graded again on other numbers"
-    )
+    assert len(log) == 2 * SMALL and len({record.key for record in log}) == 1, "graded again on other numbers"
     with Gradebook(url) as gradebook:
         grade_of = gradebook.find_grade("task5", "exercises", LESSON, "student0000")
         assert grade_of.manual_score == 2.0 and not grade_of.needs_manual_grade

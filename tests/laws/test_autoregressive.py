@@ -68,6 +68,7 @@ def test_laws_in_64_dimensions(transformer, dtype):
     check_bijection(layer, z=z, context=rows, tolerance=ROUND_TRIP[dtype])
 
 
+@pytest.mark.filterwarnings("ignore:a masked net with a hidden layer")
 @settings(max_examples=60, deadline=None)
 @given(
     dim=st.integers(1, 12),
@@ -90,6 +91,7 @@ def test_incremental_inversion_equals_one_pass_per_variable(dim, widths, context
     assert torch.allclose(x, expected, atol=1e-10) and torch.allclose(log_det, expected_log_det, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:a masked net with a hidden layer")
 @pytest.mark.parametrize("dim, width", [(8, 64), (64, 256), (200, 256), (200, 50)])
 def test_inversion_costs_one_pass_of_arithmetic(dim, width):
     layer = MaskedAutoregressive(dim, (width, width), AffineTransformer())
@@ -241,3 +243,44 @@ def test_log_prob_compiles_to_one_graph(transformer):
     x = torch.randn(5, 3)
     compiled = torch.compile(flow.log_prob, fullgraph=True, backend="eager")
     assert torch.allclose(compiled(x), flow.log_prob(x))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.enable_grad])
+@pytest.mark.parametrize("transformer", TRANSFORMERS)
+def test_forward_mode_derivatives_do_not_depend_on_the_mode(transformer, mode):
+    layer = trained(MaskedAutoregressive(3, 8, transformer(), activation=nn.Tanh)).double()
+    z = torch.randn(1, 3, dtype=torch.float64)
+    expected = torch.autograd.functional.jacobian(lambda z: layer(z)[0], z)[0, :, 0]
+    direction = torch.eye(3, dtype=torch.float64)[:1]
+    with mode():
+        jacobian = torch.func.jacfwd(lambda z: layer(z)[0])(z)[0, :, 0]
+        with torch.autograd.forward_ad.dual_level():
+            dual = torch.autograd.forward_ad.make_dual(z, direction)
+            along = torch.autograd.forward_ad.unpack_dual(layer(dual)[0]).tangent[0]
+    torch.testing.assert_close(jacobian, expected)
+    torch.testing.assert_close(along, expected[:, 0])
+
+
+def test_sampling_may_be_compiled():
+    flow = trained(MAF(3, 2, 8))
+    z = torch.randn(5, 3)
+    flow.base.sample = lambda n, *_: z
+    expected = flow.sample(5)
+    torch.testing.assert_close(torch.compile(flow.sample, backend="aot_eager")(5), expected)
+    assert torch.randn(2, 2).shape == (2, 2)  # torch works on
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("model", [MAF, IAF])
+def test_under_autocast_the_steps_keep_their_precision(model, dtype):
+    flow = trained(model(3, 2, 8, context=2))
+    x, context = torch.randn(200, 3), torch.randn(200, 2)
+    with torch.no_grad():
+        expected = flow.log_prob(x, context)
+        z = flow.bijection.inverse(x, context)[0]
+        with torch.autocast("cpu", dtype):
+            found, sample = flow.log_prob(x, context), flow.bijection(z, context)[0]
+    assert found.dtype == torch.float32 and sample.dtype == torch.float32
+    assert abs(found.mean() - expected.mean()) < 0.02 * abs(expected.mean())
+    torch.testing.assert_close(sample, x, rtol=0, atol=0.1)

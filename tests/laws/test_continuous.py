@@ -7,9 +7,13 @@ import torch
 from torch import nn
 from torchdiffeq import odeint
 
+from flowlib.base import StandardNormal
+from flowlib.bijection import Chain, Inverse
 from flowlib.checks import check_bijection, check_flow
 from flowlib.continuous import ADAPTIVE, FIXED_GRID, Continuous, VelocityMLP, jacobian_trace
+from flowlib.flow import Flow
 from flowlib.models import CNF
+from flowlib.scalar import Affine
 
 DTYPES = [torch.float32, torch.float64]
 
@@ -324,3 +328,100 @@ def test_every_parameter_of_an_untrained_cnf_learns_after_one_step():
 def test_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         CNF(2, **arguments)
+
+
+@pytest.mark.parametrize("method", FIXED_GRID)
+def test_the_adjoint_runs_the_same_rule(method):
+    net = trained(VelocityMLP(2, (8, 8)).double(), 1.0)
+    z = torch.randn(5, 2, dtype=torch.float64)
+    direct, adjoint = (Continuous(net, method=method, steps=3, adjoint=way)(z) for way in (False, True))
+    torch.testing.assert_close(direct, adjoint, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("by", ["x", "parameters"])
+def test_a_second_derivative_of_the_adjoint_is_refused_by_name(by):
+    layer = Continuous(trained(VelocityMLP(2, (8,))), steps=2, adjoint=True)
+    z = torch.randn(3, 2, requires_grad=True)
+    wanted = [z] if by == "x" else list(layer.parameters())
+    gradients = torch.autograd.grad(layer(z)[1].sum(), wanted, create_graph=True)
+    with pytest.raises(RuntimeError, match="adjoint=False for second derivatives"):
+        torch.autograd.grad(sum(gradient.square().sum() for gradient in gradients), wanted)
+
+
+def test_the_adjoint_differentiates_by_the_parameters_that_it_was_called_with():
+    layer = Continuous(trained(VelocityMLP(2, (8,)), 0.3).double(), steps=60, adjoint=True)
+    z = torch.randn(3, 2, dtype=torch.float64)
+    twice = {name: 2 * value.detach() for name, value in layer.named_parameters()}
+    gradients = []
+    for adjoint in (True, False):
+        layer.adjoint = adjoint
+        given = {name: value.clone().requires_grad_() for name, value in twice.items()}
+        _, log_det = torch.func.functional_call(layer, given, (z,))
+        gradients.append(torch.autograd.grad(log_det.sum(), [*given.values()], allow_unused=True))
+    for by_adjoint, direct in zip(*gradients, strict=True):
+        if direct is not None:
+            torch.testing.assert_close(by_adjoint, direct, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", [{"adjoint": True}, {"method": "dopri5"}])
+def test_what_torch_func_cannot_transform_is_refused_in_words(solver):
+    flow = CNF(2, 8, **solver)
+    with pytest.raises(RuntimeError, match=r"Continuous with .* does not work inside torch.func"):
+        torch.func.vmap(lambda row: flow.log_prob(row[None])[0])(torch.randn(3, 2))
+
+
+def test_a_step_is_as_small_as_the_worst_row_needs():
+    """One hard row among easy ones keeps the tolerance, however many the easy ones are."""
+
+    class Spin(nn.Module):
+        def forward(self, t, z, context=None):
+            speed = 20 * z.square().sum(1, keepdim=True)
+            return speed * torch.stack([-z[:, 1], z[:, 0]], 1)
+
+    hard = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    easy = torch.full((1000, 2), 1e-3, dtype=torch.float64)
+    layer = Continuous(Spin(), method="dopri5", rtol=1e-5, atol=1e-5)
+    with torch.no_grad():
+        alone, beside = layer.to_x(hard), layer.to_x(torch.cat([hard, easy]))[:1]
+    truth = torch.tensor([[math.cos(20), math.sin(20)]], dtype=torch.float64)
+    torch.testing.assert_close(alone, truth, rtol=0, atol=0.02)
+    torch.testing.assert_close(beside, truth, rtol=0, atol=0.02)
+
+
+def test_an_assertion_of_the_net_is_not_the_solvers():
+    class Careful(nn.Module):
+        def forward(self, t, z, context=None):
+            raise AssertionError("my own")
+
+    with pytest.raises(AssertionError, match="my own"):
+        Continuous(Careful(), method="dopri5").to_x(torch.randn(3, 2))
+
+
+@pytest.mark.parametrize("solver", [{}, {"method": "dopri5"}, {"adjoint": True}])
+@pytest.mark.parametrize("trace", ["exact", "hutchinson"])
+def test_a_sample_computes_no_trace(trace, solver):
+    class Spy(VelocityMLP):
+        def with_trace(self, *_):
+            raise AssertionError("the trace was computed")
+
+    layer = Continuous(trained(Spy(2, 8)), trace=trace, generator=torch.Generator(), **solver)
+    before = layer.generator.get_state()
+    flow = Flow(Chain(layer, Inverse(Affine(1.0, 2.0))), StandardNormal(2))
+    x = flow.sample(5, generator=torch.Generator().manual_seed(0))
+    assert layer.generator.get_state().equal(before)  # nor its noise drawn
+    plain = Continuous(layer.net, **solver)
+    plain.net.__class__ = VelocityMLP
+    z = flow.base.sample(5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(x, (plain(z)[0] - 1) / 2, rtol=0, atol=1e-4)
+    torch.testing.assert_close(plain.to_z(plain.to_x(z)), z, rtol=0, atol=1e-2)
+
+
+def test_noise_may_be_kept_for_the_way_back():
+    net = trained(VelocityMLP(3, (8, 8)).double(), 0.5)
+    z = torch.randn(50, 3, dtype=torch.float64)
+    off = {}
+    for redraw in (True, False):
+        layer = Continuous(net, trace="hutchinson", steps=40, redraw=redraw)
+        x, log_det = layer(z)
+        off[redraw] = (log_det + layer.inverse(x)[1]).abs().mean().item()
+    assert off[False] < 1e-4 < 1e-2 < off[True]

@@ -20,9 +20,10 @@ import sys
 import pytest
 import torch
 from torch import nn
+from torch.distributions import Normal
 
 import flowlib.bijection
-from flowlib.base import StandardNormal
+from flowlib.base import DiagonalNormal, MixtureNormal, StandardNormal, StudentT
 from flowlib.bijection import Bijection
 from flowlib.continuous import Continuous
 from flowlib.coupling import Coupling
@@ -37,6 +38,13 @@ from flowlib.scalar import Affine, AffineTransformer, Elementwise, Exp, LeakyReL
 from flowlib.splines import SplineTransformer
 
 DEVICE = "gpux"
+
+
+def frozen_mixture():
+    base = MixtureNormal(3)
+    base.logits.requires_grad_(False)
+    return base
+
 
 # name: (flow, context, looks at values allowed in log_prob, and in sampling): a numerical inverse looks
 # whether it has converged, here after two rounds, and whether it found the root.
@@ -83,6 +91,14 @@ MODELS = {
     "Exp": lambda: (Flow(Exp(), StandardNormal((3,))), 0, 1, 0),
     "Sigmoid": lambda: (Flow(Sigmoid(), StandardNormal((3,))), 0, 1, 0),
     "LeakyReLU": lambda: (Flow(LeakyReLU(), StandardNormal((3,))), 0, 0, 0),
+    "DiagonalNormal": lambda: (Flow(Linear(3), DiagonalNormal(3)), 0, 0, 0),
+    "StudentT": lambda: (Flow(Linear(3), StudentT(3)), 0, 0, 0),
+    # Its logits are frozen, because draws carry no gradient to them.
+    "MixtureNormal": lambda: (Flow(Linear(3), frozen_mixture()), 0, 0, 0),
+    "Normal of parameters": lambda: (
+        Flow(Linear(3), Normal(nn.Parameter(torch.zeros(3)), nn.Parameter(torch.ones(3)))),
+        *(0, 0, 0),
+    ),
     "Standardizer": lambda: (
         Flow(Standardizer(torch.zeros(2), torch.ones(2), torch.tensor([False, True])), StandardNormal((2,))),
         *(0, 1, 0),
@@ -166,7 +182,9 @@ def audit() -> dict[str, str]:
         for part in module.modules():
             for name, tensor in part._parameters.items():
                 if tensor is not None:
-                    part._parameters[name] = nn.Parameter(mode.from_tensor(tensor.detach()).to(DEVICE))
+                    part._parameters[name] = nn.Parameter(
+                        mode.from_tensor(tensor.detach()).to(DEVICE), tensor.requires_grad
+                    )
             for name, tensor in part._buffers.items():
                 if tensor is not None:
                     part._buffers[name] = mode.from_tensor(tensor).to(DEVICE)
@@ -186,7 +204,8 @@ def audit() -> dict[str, str]:
             if backward:
                 with torch.autograd.set_multithreading_enabled(False):
                     (-log_prob.mean()).backward()
-            for name, parameter in flow.named_parameters() if backward else ():
+            learned = [(name, p) for name, p in flow.named_parameters() if p.requires_grad]
+            for name, parameter in learned if backward else ():
                 assert parameter.grad is not None, f"log_prob gives {name} no gradient"
                 assert parameter.grad.device.type == DEVICE, f"the gradient of {name} is elsewhere"
             expect(flow.sample(n, context), (n, *event), in_sample, "sample")

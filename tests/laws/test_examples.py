@@ -11,7 +11,7 @@ import flowlib
 
 ROOMS = [
     "bijection", "scalar", "splines", "linear", "planar", "nets", "coupling", "image", "autoregressive",
-    "continuous", "base", "flow", "models", "processes", "training", "data",
+    "continuous", "base", "saving", "flow", "models", "processes", "training", "data",
 ]  # fmt: skip
 WITHOUT = {"NotFinite", "Settings", "Block", "StepPlan"}  # an error, arguments of `fit`, parts of `Schedule`
 
@@ -24,9 +24,10 @@ def examples(room: str) -> list[doctest.DocTest]:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_examples_give_what_they_say(room):
+def test_examples_give_what_they_say(room, tmp_path, monkeypatch):
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     report: list[str] = []
+    monkeypatch.chdir(tmp_path)  # some write a file
     for example in examples(room):
         torch.manual_seed(0)
         runner.run(example, out=report.append)

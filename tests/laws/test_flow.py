@@ -13,7 +13,8 @@ from flowlib.base import Base, StandardNormal
 from flowlib.bijection import Chain, Inverse
 from flowlib.checks import check_flow
 from flowlib.flow import Flow
-from flowlib.models import PlanarFlow, RadialFlow, RealNVP
+from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP
+from flowlib.planar import Sylvester
 from flowlib.scalar import Affine, Exp, LeakyReLU, MixtureCDF, Sigmoid
 from flowlib.table import evaluate
 from flowlib.training import fit
@@ -222,3 +223,62 @@ def test_flow_on_cuda():
     x = flow.sample(5)
     assert x.device.type == "cuda"
     assert flow.log_prob(x).device.type == "cuda"
+
+
+INFINITE = {
+    "RealNVP": lambda: RealNVP(2, 2, 8),
+    "NSF": lambda: NSF(2, 2, 8),
+    "MAF": lambda: MAF(2, 2, 8),
+    "IAF": lambda: IAF(2, 2, 8),
+    "CNF": lambda: CNF(2, 8, steps=2),
+    "PlanarFlow": lambda: PlanarFlow(2, 2),
+    "PlanarFlow density": lambda: PlanarFlow(2, 2, "density"),
+    "RadialFlow": lambda: RadialFlow(2, 2),
+    "Sylvester": lambda: Flow(Sylvester(2), StandardNormal(2)),
+    "Glow": lambda: Glow((1, 2, 2), 1, 1, 8).eval(),
+    "Exp": lambda: Flow(Exp(), StandardNormal(2)),
+    "Sigmoid": lambda: Flow(Sigmoid(), StandardNormal(2)),
+    "MixtureCDF": lambda: Flow(Inverse(MixtureCDF(2, (2,))), Base(td.Uniform(torch.zeros(2), torch.ones(2)))),
+}
+
+
+@pytest.mark.parametrize("name", INFINITE)
+def test_an_infinite_point_has_no_density_and_leaves_the_others_alone(name):
+    torch.manual_seed(0)
+    flow = INFINITE[name]()
+    x = torch.rand(6, *flow.event_shape)
+    bad = x.clone()
+    bad.view(6, -1)[0, 0], bad.view(6, -1)[3, 1] = math.inf, -math.inf
+    left = torch.tensor([1, 2, 4, 5])
+
+    def score(x, rows):
+        x = x.clone().requires_grad_()
+        log_prob = flow.log_prob(x)
+        wanted = [x, *(p for p in flow.parameters() if p.requires_grad)]
+        gradients = torch.autograd.grad(log_prob[rows].sum(), wanted, allow_unused=True)
+        return log_prob, gradients
+
+    log_prob, (by_x, *by_parameters) = score(bad, left)
+    expected, (by_x_alone, *by_parameters_alone) = score(x[left], torch.arange(4))
+    assert log_prob[[0, 3]].equal(torch.full((2,), -math.inf))
+    torch.testing.assert_close(log_prob[left], expected)
+    torch.testing.assert_close(by_x[left], by_x_alone)
+    assert not by_x[[0, 3]].any()
+    for ours, alone in zip(by_parameters, by_parameters_alone, strict=True):
+        if alone is not None:
+            torch.testing.assert_close(ours, alone, rtol=1e-4, atol=1e-5)
+    assert flow.log_prob(bad[:1]).item() == -math.inf
+    if isinstance(flow.base, StandardNormal):  # torch's Independent cannot do without rows
+        assert flow.log_prob(bad[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("dim", [2, 4, 16])
+@pytest.mark.parametrize("model", [RealNVP, NSF, MAF, IAF])
+def test_deep_flows_start_near_their_base(model, dim):
+    for seed in range(2):
+        torch.manual_seed(seed)
+        flow = model(dim, layers=64)
+        x = torch.randn(500, dim)
+        with torch.no_grad():
+            assert abs(flow.log_prob(x).mean() - flow.base.log_prob(x).mean()) < 3
+            torch.testing.assert_close(flow.bijection(flow.bijection.inverse(x)[0])[0], x, rtol=0, atol=1e-3)

@@ -90,6 +90,7 @@ def test_it_takes_over_what_it_computes_and_nothing_else():
     assert not fused.applies(layer, z.double())
 
 
+@pytest.mark.filterwarnings("ignore:a masked net with a hidden layer")
 @pytest.mark.parametrize(("dim", "hidden", "context"), [(1, (3,), 0), (4, (2, 7), 0), (6, (16, 16), 2)])
 def test_units_are_counted_as_their_degrees_say(dim, hidden, context):
     layer = MaskedAutoregressive(dim, hidden, AffineTransformer(), context=context)

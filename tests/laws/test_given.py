@@ -15,6 +15,7 @@ from flowlib.bijection import Chain
 from flowlib.checks import check_flow
 from flowlib.linear import Linear
 from flowlib.nets import MLP, ConvNet, MaskedMLP, ResidualMLP
+from flowlib.scalar import Affine
 from flowlib.training import fit
 
 MODELS = [CNF, IAF, MAF, NSF, PlanarFlow, RadialFlow, RealNVP]
@@ -70,11 +71,12 @@ def test_all_models_say_the_same_of_another_precision(model):
         model(2).log_prob(X.to("meta"))
 
 
-def test_a_flow_without_weights_keeps_to_its_base():
-    flow = Flow(Exp(), StandardNormal(2))
-    with pytest.raises(TypeError, match=r"x\.float\(\)"):
-        flow.log_prob(X.double().exp())
-    assert flow.double().log_prob(X.double().exp()).dtype == torch.float64
+def test_a_flow_of_single_numbers_joins_in_any_precision():
+    x = X.double()
+    exact = Flow(Affine(1.0, 2.0), StandardNormal(2)).double().log_prob(x)
+    found = Flow(Affine(1.0, 2.0), StandardNormal(2)).log_prob(x)
+    assert found.dtype == torch.float64
+    torch.testing.assert_close(found, exact, rtol=1e-7, atol=1e-6)
 
 
 def test_context_is_held_to_the_same():
@@ -156,9 +158,7 @@ def test_whole_numbers_of_any_kind_count_draws():
 def test_counts_of_fit_are_whole_numbers(name):
     flow = RealNVP(2, 2, 8)
     for wrong in (2.0, 0, -3, True, "2"):
-        with pytest.raises(
-            ValueError, match=f"{name} must be a whole number >= 1|{name} >= 1|at least one step"
-        ):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number|{name} >= 1|at least one step"):
             fit(flow, X, X, **({"steps": 4} if name not in ("steps", "epochs") else {}) | {name: wrong})
 
 

@@ -82,6 +82,7 @@ def dependence(net: MaskedMLP, dim: int, context: int) -> torch.Tensor:
     return (jacobian != 0).any(2).any(0)
 
 
+@pytest.mark.filterwarnings("ignore:a masked net with a hidden layer")
 @settings(max_examples=60, deadline=None)
 @given(
     order=st.integers(1, 7).flatmap(lambda dim: st.permutations(range(dim))),
@@ -117,3 +118,48 @@ def test_hidden_units_are_sorted_and_masks_block_triangular(context):
         assert bool((degrees.diff() >= 0).all())
         assert degrees.min() == (0 if context else 1) and degrees.max() == 5
     assert not any("mask" in name for name in net.state_dict()), "masks are fixed: not part of the state"
+
+
+@pytest.mark.parametrize(
+    "activation",
+    [
+        lambda: nn.Sequential(nn.LayerNorm(16), nn.ReLU()),
+        lambda: nn.LayerNorm(5),  # whatever the width of the net
+        lambda: nn.BatchNorm1d(16),
+        lambda: nn.PReLU(16),
+        lambda: nn.PReLU(5),
+        lambda: nn.Softmax(dim=1),
+        lambda: nn.Softmax(dim=0),
+        nn.GLU,
+    ],
+)
+def test_an_activation_that_mixes_numbers_is_refused_in_a_masked_net(activation):
+    with pytest.raises(ValueError, match="must act on each number alone"):
+        MaskedMLP(4, 2, (16,), activation=activation)
+
+
+@pytest.mark.parametrize(
+    "activation", [nn.ReLU, nn.Tanh, nn.GELU, nn.PReLU, nn.SiLU, nn.Dropout, nn.Identity]
+)
+def test_elementwise_activations_are_taken_and_left_as_they_are(activation):
+    net = MaskedMLP(4, 2, (16,), activation=activation)
+    assert net.activation.training
+    for ours, fresh in zip(net.activation.parameters(), activation().parameters(), strict=True):
+        torch.testing.assert_close(ours, fresh)
+
+
+@pytest.mark.parametrize(("dim", "hidden", "context"), [(8, 4, 0), (8, (16, 6), 0), (8, 7, 2)])
+def test_a_masked_net_too_narrow_for_its_variables_warns(dim, hidden, context):
+    with pytest.warns(UserWarning, match="does not model every p"):
+        MaskedMLP(dim, 2, hidden, context=context)
+
+
+@pytest.mark.parametrize("context", [0, 2])
+def test_a_masked_net_without_a_warning_models_every_conditional(context):
+    dim = 6
+    net = shaken(MaskedMLP(dim, 1, (dim if context else dim - 1,), context=context, activation=nn.Tanh))
+    given = torch.randn(1, context) if context else None
+    x = torch.randn(1, dim)
+    jacobian = torch.autograd.functional.jacobian(lambda x: net(x, given)[0, 0], x)[:, 0]
+    assert (jacobian.abs().tril(-1) > 0).equal(torch.ones(dim, dim).tril(-1) > 0)
+    assert not jacobian.triu().any()

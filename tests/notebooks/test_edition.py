@@ -26,6 +26,7 @@ HIDDEN = (
 )
 MODEL = "Because space is stretched by the factor, density falls by the same factor."
 ANSWER = "return z * a, torch.full_like(z, a).abs().log()"
+CHANGED = "return z * a, -torch.ones_like(z) * math.log(abs(a))"
 GUIDE = "3 points for saying that the area under the density stays one, whatever the factor."
 
 
@@ -75,7 +76,8 @@ def test_no_line_for_instructors_stands_in_it(students):
             ):
                 secrets |= {line.strip() for line in region.splitlines() if len(line.strip()) > 45}
     for path in (HOUSE / "solutions").glob("*/answers/*"):
-        secrets |= {line.strip() for line in path.read_text().splitlines() if len(line.strip()) > 45}
+        lines = [re.sub(r"^[-+ ] ", "", line).strip() for line in path.read_text().splitlines()]
+        secrets |= {line for line in lines if len(line) > 45}
     assert len(secrets) > 1000
     suffixes = {".md", ".py", ".ipynb", ".toml", ".txt", ".html", ".yml", ".cff", ""}
     whole = "\n".join(
@@ -180,7 +182,7 @@ PLANTS = {
 @pytest.mark.parametrize("name", PLANTS)
 def test_a_line_for_instructors_is_refused_wherever_it_is_planted(course, name):
     before = (course / name).read_bytes() if (course / name).exists() else None
-    for line in (SOLUTION, HIDDEN, MODEL, ANSWER, GUIDE):
+    for line in (SOLUTION, HIDDEN, MODEL, ANSWER, CHANGED, GUIDE):
         PLANTS[name](course / name, line)
         with pytest.raises(CourseError, match="Nothing was written") as refusal:
             edition.make(course)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import jupytext
 import pytest
 import torch
 
 from flowlib.course.box.outside import CallRefused
 from flowlib.course.exercises import exercise
-from flowlib.course.exercises.answers import read_answers
+from flowlib.course.exercises.answers import changed, read_answers, without_markers
 from flowlib.course.grading.rehearsal import open_box, rehearse
 from tests.tiny import LESSON, TASK1, TASK2
 
@@ -151,8 +152,8 @@ def test_running_leaves_no_trace(tiny, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_answer_files_are_read(tiny_course):
-    answers = read_answers(tiny_course / "solutions" / LESSON / "answers")
+def test_answer_files_are_read(tiny):
+    answers = read_answers(tiny)
     wrong = next(answer for answer in answers if answer.name == "wrong_task1_sign")
     assert (wrong.task, wrong.caught_by, wrong.says, wrong.right) == (
         "task1",
@@ -162,21 +163,80 @@ def test_answer_files_are_read(tiny_course):
     )
     assert wrong.source.startswith("def scale")
     assert any(answer.right for answer in answers)
+    assert [answer.name for answer in answers] == sorted(answer.name for answer in answers)
+
+
+def test_an_answer_may_be_a_change_of_the_reference_or_of_a_right_answer(tiny):
+    sources = {answer.name: answer.source for answer in read_answers(tiny)}
+    reference = without_markers(TASK2)
+    assert sources["wrong_task2_sign"] == reference.replace("return z + self.b", "return z - self.b")
+    assert "return torch.add(z, self.b)" in sources["right_task2_add"]
+    assert "total = float(torch.tensor(4.0))" in sources["right_task2_add"]
+    assert sources["wrong_task1_no_abs"] == sources["right_task1_where"].replace(".abs()", "")
+
+
+def test_a_change_moves_nothing_else():
+    source = "a = 1\nb = 2\na = 1\nc = 3\n"
+    assert changed(source, [["  b = 2", "- a = 1", "+", "+ a = 4"]]) == "a = 1\nb = 2\n\na = 4\nc = 3"
+    assert changed(source, [["- b = 2"], ["  c = 3", "+ d = 4"]]) == "a = 1\na = 1\nc = 3\nd = 4"
+
+
+RIGHT = '# %% right: a\n"""\nwhy: so\n"""\nx = 1\n'
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "says"),
+    ("content", "line", "says"),
     [
-        ("right_a.py", "x = 1\n", "no docstring"),
-        ("wrong_a.py", '"""\ntask: task1\nwhy: no\n"""\n', "lacks caught_by, says"),
-        ("good_a.py", '"""\ntask: task1\nwhy: no\n"""\n', "right_.* or wrong_"),
-        ("right_b.py", '"""just text"""\n', "lines of `key: value`"),
+        ("# %% right: a\nx = 1\n", 1, "a docstring must follow"),
+        ('# %% right: a\n"""why: so"""\nx = 1\n', 1, "on lines of their own"),
+        ('# %% wrong: a\n"""\nwhy: no\n"""\nx = 1\n', 1, "lacks caught_by, says"),
+        ('# %% good: a\n"""\nwhy: so\n"""\nx = 1\n', 1, "a heading is"),
+        ('# %% right: a\n"""\njust text\n"""\nx = 1\n', 1, "lines of `key: value`"),
+        ('# %% right: a\n"""\n"""\nx = 1\n', 1, "lines of `key: value`"),
+        ('# %% right: a\n"""\nwhy: a: b\n"""\nx = 1\n', 1, "mapping values are not allowed"),
+        ('# %% right: a\n"""\nwhy: so\nsays: no\n"""\nx = 1\n', 1, "says, which says nothing"),
+        ('# %% right: a\n"""\nwhy: so\n"""\n', 1, "either a change .* or code"),
+        ('# %% right: a\n"""\nwhy: so\n\n- x\n"""\nx = 1\n', 1, "either a change .* or code"),
+        (RIGHT + RIGHT, 6, "an answer above has this name"),
+        ("x = 1\n" + RIGHT, 1, "above the first `# %%` heading"),
+        ("x = 1\n", 1, "above the first `# %%` heading"),
+        (RIGHT + '# %% right: b\n"""\nwhy: so\nfrom: c\n\n- x = 1\n"""\n', 6, "no right answer above .* 'c'"),
+        (RIGHT + '# %% right: b\n"""\nwhy: so\n\n- x = 1\n"""\n', 6, "must stand once, not 0 times"),
+        ('# %% right: a\n"""\nwhy: so\n\n+ x = 1\n"""\n', 1, "must stand once"),
+        ('# %% right: a\n"""\nwhy: so\n\n* x = 1\n"""\n', 1, "begins with `- `, `\\+ ` or two spaces"),
     ],
 )
-def test_bad_answer_files_are_refused(tmp_path, name, content, says):
-    (tmp_path / name).write_text(content)
-    with pytest.raises(ValueError, match=says):
-        read_answers(tmp_path)
+def test_bad_answer_files_are_refused(tiny, content, line, says):
+    path = tiny.path.parent / "answers" / "task1.py"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=f"(?s)task1.py, line {line}.*{says}"):
+        read_answers(tiny)
+
+
+def test_an_answer_file_is_named_after_a_task(tiny):
+    (tiny.path.parent / "answers" / "task9.py").write_text(RIGHT)
+    with pytest.raises(ValueError, match=r"task9.py is named after no task; there are task1, task2"):
+        read_answers(tiny)
+
+
+def test_a_change_that_fits_the_reference_no_more_is_named(tiny):
+    """Also where the lines have come to stand there twice."""
+    task1, task2 = tiny.tasks
+    for source, times in (("total = 4.0", 0), (task2.source + "\n" + task2.source, 2)):
+        work = replace(tiny, tasks=(task1, replace(task2, source=source)))
+        with pytest.raises(ValueError, match=rf"(?s)task2.py, line .* right: add.*once, not {times} times"):
+            read_answers(work)
+
+
+def test_editors_open_answer_files_as_cells(tiny):
+    """In the percent format of jupytext, and what it writes is what it read."""
+    path = tiny.path.parent / "answers" / "task1.py"
+    notebook = jupytext.read(path)
+    assert len(notebook.cells) == sum(answer.task == "task1" for answer in read_answers(tiny))
+    content = path.read_text()
+    jupytext.write(notebook, path, fmt="py:percent")
+    assert path.read_text().endswith(content)
+    assert len(read_answers(tiny)) == 9  # the header that it writes does no harm
 
 
 def test_no_notebook_is_refused(tmp_path):

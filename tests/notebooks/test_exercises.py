@@ -26,7 +26,7 @@ def solution(lesson):
 
 @functools.cache
 def answers(lesson):
-    return read_answers(HOUSE / "solutions" / lesson / "answers")
+    return read_answers(solution(lesson))
 
 
 CODING = [(lesson, task.grade_id) for lesson in LESSONS for task in solution(lesson).tasks]
@@ -56,13 +56,11 @@ def test_answer_is_judged_rightly(lesson, answer):
     results = rehearse(solution(lesson), answer.task, answer.source)
     failed = {result.grade_id: result.message for result in results if not result.passed}
     if answer.right:
-        assert not failed, f"{answer.path.name} is right ({answer.why}) and loses points"
+        assert not failed, f"{answer.name} is right ({answer.why}) and loses points"
         judge_on_other_draws(lesson, answer, 1 if (lesson, answer.task) in TRAINING else 2)
         return
-    assert failed, f"{answer.path.name} is wrong ({answer.why}) and earns everything"
-    assert answer.caught_by in failed, (
-        f"{answer.path.name} must fail {answer.caught_by}, failed {sorted(failed)}"
-    )
+    assert failed, f"{answer.name} is wrong ({answer.why}) and earns everything"
+    assert answer.caught_by in failed, f"{answer.name} must fail {answer.caught_by}, failed {sorted(failed)}"
     message = failed[answer.caught_by]
     assert answer.says.lower() in message.lower(), f"the message must say {answer.says!r}; it says: {message}"
     judge_on_other_draws(lesson, answer, 0 if (lesson, answer.task) in TRAINING else 2)
@@ -80,7 +78,7 @@ def judge_on_other_draws(lesson, answer, count):
             keys, rehearse_draws(work, answer.task, answer.source, keys, draws), strict=False
         ):
             unfair = [result for result in results.values() if result.passed != answer.right]
-            assert not unfair, f"{answer.path.name}, on what {key} draws: {unfair}"
+            assert not unfair, f"{answer.name}, on what {key} draws: {unfair}"
 
 
 @pytest.mark.soak
@@ -101,10 +99,8 @@ def test_enough_answers(lesson, task):
 def test_answers_belong_to_tests(lesson):
     tests = {task.grade_id: {test.grade_id for test in task.tests} for task in solution(lesson).tasks}
     for answer in answers(lesson):
-        assert answer.task in tests, f"{answer.path.name}: no such task"
-        assert answer.right or answer.caught_by in tests[answer.task], (
-            f"{answer.path.name}: no such test cell"
-        )
+        assert answer.task in tests, f"{answer.name}: no such task"
+        assert answer.right or answer.caught_by in tests[answer.task], f"{answer.name}: no such test cell"
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -222,7 +218,7 @@ def test_a_forbidden_answer_is_caught_in_every_form(lesson):
     for answer in forbidden(lesson):
         for form in FORMS:
             refused, doubts = read(lesson, answer.task, form(answer.task, answer.source))
-            assert refused or doubts, f"{answer.path.name} escapes when it is {form.__name__}"
+            assert refused or doubts, f"{answer.name} escapes when it is {form.__name__}"
 
 
 def test_many_answers_are_forbidden():

@@ -20,8 +20,8 @@ from flowlib.course.exercises.sources import (
     Statement,
     as_attribute,
     as_magic,
-    thing,
 )
+from flowlib.course.exercises.things import thing
 
 __all__ = ["doubts"]
 

@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from flowlib.course.exercises import lookups, sources
+from flowlib.course.exercises import lookups, things
 from flowlib.course.exercises.sources import Reading
 from flowlib.suspects import broken
 
@@ -86,7 +86,7 @@ def check_source(
         forbids: what may not be used: "flowlib" (all of it but checks, data and plots), a module, class
             or function by its path ("flowlib.planar", "torch.linalg.inv", "Tensor.backward"), "*.det" (of
             any library, or a tensor's method), "@", a name that the exercise gives, or a group of
-            `flowlib.course.exercises.sources.GROUPS`.
+            `flowlib.course.exercises.things.GROUPS`.
         allows: functions of a group that may be used nevertheless, as "solve_triangular".
         requires: things of which one must be used.
         keeps: given functions that must stay as they are.
@@ -97,7 +97,7 @@ def check_source(
     reading, doubts = _submission or (_history(names), [])
     if reading is None:
         return
-    uses, forbidden = reading.uses(names), sources.expand(forbids, list(allows))
+    uses, forbidden = reading.uses(names), things.expand(forbids, list(allows))
     for name in names:
         if not reading.binds(name):
             write = f"write `def {name}(...)`, or a class or variable of that name, in the cell of this task"

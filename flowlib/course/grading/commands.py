@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -25,6 +25,9 @@ from flowlib.course.folders import (
     lesson_names,
     needs_linux,
 )
+
+if TYPE_CHECKING:
+    from flowlib.course.grading.run import Plan, Run
 
 app = typer.Typer()
 console = Console(highlight=False, soft_wrap=True)
@@ -63,85 +66,68 @@ TotalSeconds = Annotated[float, typer.Option(min=1, help="Time limit of a submis
 Memory = Annotated[int, typer.Option(min=512, help="Memory limit of a submission, in MB.")]
 
 
+def _with_plan(work: Callable[[Plan], None]) -> Callable[..., None]:
+    """A command that takes every option of grading and hands on the plan that they describe."""
+
+    def command(
+        lesson: Lesson = "01",
+        submitted: Submitted = None,
+        out: Out = None,
+        db: Database = None,
+        workers: Workers = None,
+        cluster: Cluster = None,
+        no_sandbox: NoSandbox = False,
+        times: Times = None,
+        cell_seconds: CellSeconds = 30.0,
+        total_seconds: TotalSeconds = 300.0,
+        memory: Memory = 3072,
+        class_key: ClassKey = None,
+    ) -> None:
+        needs_linux()
+        from flowlib.course.box.walls import Limits
+
+        plan = _plan(
+            lesson,
+            submitted=submitted,
+            out=out,
+            db=db,
+            workers=workers,
+            cluster=cluster,
+            isolate=not no_sandbox,
+            times=times,
+            key=class_key,
+            limits=Limits(cell_seconds=cell_seconds, total_seconds=total_seconds, memory_mb=memory),
+        )
+        work(plan)
+
+    command.__name__, command.__doc__ = work.__name__, work.__doc__
+    return command
+
+
 @app.command()
-def grade(
-    lesson: Lesson = "01",
-    submitted: Submitted = None,
-    out: Out = None,
-    db: Database = None,
-    workers: Workers = None,
-    cluster: Cluster = None,
-    no_sandbox: NoSandbox = False,
-    times: Times = None,
-    cell_seconds: CellSeconds = 30.0,
-    total_seconds: TotalSeconds = 300.0,
-    memory: Memory = 3072,
-    class_key: ClassKey = None,
-):
+@_with_plan
+def grade(plan: Plan) -> None:
     """Grade a class. Interrupted, the same command goes on where it stopped.
 
     Results add up: those who hand in late, in a zip of their own, join the others.
     """
-    plan = make_plan(
-        lesson,
-        submitted,
-        out,
-        db,
-        workers,
-        cluster,
-        no_sandbox,
-        times,
-        cell_seconds,
-        total_seconds,
-        memory,
-        class_key,
-    )
     show(grade_with_progress(plan))
 
 
 @app.command()
-def regrade(
-    lesson: Lesson = "01",
-    submitted: Submitted = None,
-    out: Out = None,
-    db: Database = None,
-    workers: Workers = None,
-    cluster: Cluster = None,
-    no_sandbox: NoSandbox = False,
-    times: Times = None,
-    cell_seconds: CellSeconds = 30.0,
-    total_seconds: TotalSeconds = 300.0,
-    memory: Memory = 3072,
-    class_key: ClassKey = None,
-):
+@_with_plan
+def regrade(plan: Plan) -> None:
     """Grade everything again; say who changed, by how much and why."""
-    plan = make_plan(
-        lesson,
-        submitted,
-        out,
-        db,
-        workers,
-        cluster,
-        no_sandbox,
-        times,
-        cell_seconds,
-        total_seconds,
-        memory,
-        class_key,
-    )
-    if not plan.journal.exists():
-        raise CourseError(
-            f"{plan.assignment} has not been graded in {plan.out}. Run: flowcourse grade {lesson}"
-        )
     from flowlib.course.grading import journal
     from flowlib.course.grading.run import changes
 
+    plan.must_be_graded()
     with _in_words():
-        before = {entry["student"]: entry for entry in journal.read(plan.journal)}
+        before = {record.student: record for record in journal.read(plan.journal)}
     run = grade_with_progress(plan, again=True)
     show(run)
-    found = changes(before, run.entries)
-    console.print(f"\n{len(found)} of {len(run.entries)} changed." if found else "\nNobody's points changed.")
+    found = changes(before, run.records)
+    console.print(f"\n{len(found)} of {len(run.records)} changed." if found else "\nNobody's points changed.")
     for student, old, new, why in found:
         console.print(f"  {student}: {old:g} -> {new:g} ({new - old:+g}). {why}", markup=False)
 
@@ -156,8 +142,8 @@ def feedback(lesson: Lesson = "01", out: Out = None, db: Database = None):
     with _in_words():
         run = look(plan)
         changed = report.write(run)
-    console.print(f"{changed} of {len(run.entries)} feedback pages changed.")
-    waiting = [student for student, marks in run.marks.items() if student in run.entries and marks.waiting]
+    console.print(f"{changed} of {len(run.records)} feedback pages changed.")
+    waiting = [student for student, marks in run.marks.items() if student in run.records and marks.waiting]
     if waiting:
         console.print(f"{len(waiting)} wait for a person: {_names(waiting)}", markup=False)
     console.print(_where(run))
@@ -175,10 +161,7 @@ def formgrader(
     from flowlib.course import lab
 
     plan = _plan(lesson, out=out, db=db)
-    if not plan.journal.exists():
-        raise CourseError(
-            f"{plan.assignment} has not been graded in {plan.out}. Run: flowcourse grade {lesson}"
-        )
+    plan.must_be_graded()
     console.print(f"When you have marked, run: flowcourse feedback {plan.assignment[:2]}")
     raise typer.Exit(
         lab.formgrader(
@@ -237,16 +220,7 @@ def check(
     root = course_root()
     if not notebook.is_file():
         raise CourseError(f"There is no file {notebook}.")
-    where = notebook.resolve().parent.name
-    try:
-        name = lesson_name(root, lesson or where)
-    except CourseError as error:
-        if lesson:
-            raise
-        raise CourseError(
-            f"The folder {where!r} does not say which lesson this is. If it is lesson 3, run: "
-            f'flowcourse check --lesson 3 "{notebook}"'
-        ) from error
+    name = _lesson_of(notebook, lesson)
     folder = next(f for f in (root / "lessons", root / "solutions") if (f / name / NOTEBOOK).is_file())
     exercise = read(folder / name / NOTEBOOK)
     collected = preflight.collect_file(notebook)
@@ -261,49 +235,35 @@ def check(
     for note in submission.notes:
         console.print(f"note: {note}", markup=False)
     for task in exercise.tasks:
-        state = "there" if task.grade_id in sources else "missing"
-        if state == "there" and "raise NotImplementedError" in sources[task.grade_id]:
-            state = "not done yet"
-        console.print(f"{task.grade_id}: {state}", markup=False)
+        console.print(f"{task.grade_id}: {_progress_of(sources.get(task.grade_id))}", markup=False)
     if notebook.name != NOTEBOOK:
         console.print(f"Rename it before you hand it in: {NOTEBOOK}")
     lost = f", but {', '.join(missing)} would get no points" if missing else ""
     console.print(f"It can be graded{lost}. Receipt: {collected.receipt}")
 
 
-def make_plan(
-    lesson,
-    submitted,
-    out,
-    db,
-    workers,
-    cluster,
-    no_sandbox,
-    times,
-    cell_seconds,
-    total_seconds,
-    memory,
-    class_key,
-):
-    """The plan that the options of a command describe."""
-    needs_linux()
-    from flowlib.course.box.walls import Limits
-
-    return _plan(
-        lesson,
-        submitted=submitted,
-        out=out,
-        db=db,
-        workers=workers,
-        cluster=cluster,
-        isolate=not no_sandbox,
-        times=times,
-        key=class_key,
-        limits=Limits(cell_seconds=cell_seconds, total_seconds=total_seconds, memory_mb=memory),
-    )
+def _lesson_of(notebook: Path, lesson: str | None) -> str:
+    """The lesson that was named, or else that in whose folder a notebook lies."""
+    where = notebook.resolve().parent.name
+    try:
+        return lesson_name(course_root(), lesson or where)
+    except CourseError as error:
+        if lesson:
+            raise
+        raise CourseError(
+            f"The folder {where!r} does not say which lesson this is. If it is lesson 3, run: "
+            f'flowcourse check --lesson 3 "{notebook}"'
+        ) from error
 
 
-def _plan(lesson: str, *, submitted: Path | None = None, out: Path | None = None, **options):
+def _progress_of(source: str | None) -> str:
+    """How far a student has come with a task."""
+    if source is None:
+        return "missing"
+    return "not done yet" if "raise NotImplementedError" in source else "there"
+
+
+def _plan(lesson: str, *, submitted: Path | None = None, out: Path | None = None, **options) -> Plan:
     """A plan with the folders that hold where no option names another.
 
     Raises:
@@ -320,7 +280,7 @@ def _plan(lesson: str, *, submitted: Path | None = None, out: Path | None = None
     return Plan(root / "solutions" / name / NOTEBOOK, name, submitted, out, **options)
 
 
-def grade_with_progress(plan, again: bool = False):
+def grade_with_progress(plan: Plan, again: bool = False) -> Run:
     """Grade with a bar: students done, students a minute, time left.
 
     Raises:
@@ -374,30 +334,14 @@ def _in_words() -> Iterator[None]:
         ) from error
 
 
-def show(run) -> None:
+def show(run: Run) -> None:
     """The table of points, who needs a person, and where everything lies."""
-    work = run.exercise
-    tasks = [task.grade_id for task in work.tasks]
-    table = Table("submission", box=None, pad_edge=False)
-    for name in [*tasks, "total"]:
-        table.add_column(name, justify="right")
-    table.add_column("outcome")
-    entries = run.entries if len(run.entries) <= MAX_ROWS else run.needs_person
-    colours = {"graded": "green", "flagged": "yellow", "failed": "red"}
-    for student in list(entries)[:MAX_ROWS]:
-        entry = run.entries[student]
-        points = [
-            sum(entry["tests"][test.grade_id]["score"] for test in work.task(name).tests) for name in tasks
-        ]
-        outcome = f"[{colours[entry['outcome']]}]{entry['outcome']}[/]"
-        table.add_row(escape(student), *(f"{p:g}" for p in points), f"{sum(points):g}", outcome)
-    console.print(table)
-    most = sum(task.points for task in work.tasks)
-    written = sum(task.points for task in work.written)
-    console.print(f"\n{len(run.entries)} submissions have an outcome ({run.graded} graded now).")
-    console.print(f"Tests give up to {most:g} points.", end=" " if written else "\n")
-    short = run.plan.assignment[:2]
+    console.print(_table(run))
+    written = run.exercise.points - run.most_from_tests
+    console.print(f"\n{len(run.records)} submissions have an outcome ({run.graded} graded now).")
+    console.print(f"Tests give up to {run.most_from_tests:g} points.", end=" " if written else "\n")
     if written:
+        short = run.plan.assignment[:2]
         console.print(
             f"Written answers ({written:g} points) wait for a person: flowcourse formgrader {short}"
         )
@@ -410,8 +354,8 @@ def show(run) -> None:
     people = run.needs_person
     if people:
         console.print(f"{len(people)} {'needs' if len(people) == 1 else 'need'} a person:")
-        for student, why in list(people.items())[:MAX_ROWS]:
-            console.print(f"  {student}: {'; '.join(why)}", markup=False)
+    for student, why in list(people.items())[:MAX_ROWS]:
+        console.print(f"  {student}: {'; '.join(why)}", markup=False)
     _show_arrival(run)
     if run.odd:
         lines = "1 line" if run.odd == 1 else f"{run.odd} lines"
@@ -421,7 +365,24 @@ def show(run) -> None:
     console.print(_where(run))
 
 
-def _show_arrival(run) -> None:
+def _table(run: Run) -> Table:
+    """The points of each task; of a large class only those who need a person."""
+    tasks = run.exercise.tasks
+    table = Table("submission", box=None, pad_edge=False)
+    for name in [*(task.grade_id for task in tasks), "total"]:
+        table.add_column(name, justify="right")
+    table.add_column("outcome")
+    colours = {"graded": "green", "flagged": "yellow", "failed": "red"}
+    students = run.records if len(run.records) <= MAX_ROWS else run.needs_person
+    for student in list(students)[:MAX_ROWS]:
+        record = run.records[student]
+        points = [record.points(task) for task in tasks]
+        outcome = f"[{colours[record.outcome]}]{record.outcome}[/]"
+        table.add_row(escape(student), *(f"{p:g}" for p in points), f"{sum(points):g}", outcome)
+    return table
+
+
+def _show_arrival(run: Run) -> None:
     """What has to be said about the files of the class: their layout, changed names, what was passed over."""
     came = run.arrived
     if came is None:
@@ -435,7 +396,7 @@ def _show_arrival(run) -> None:
         console.print(f"Passed over, for they hold no work on this lesson: {shown}{more}", markup=False)
 
 
-def _where(run) -> str:
+def _where(run: Run) -> str:
     """Where everything lies."""
     out = run.plan.out
     return (

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from flowlib.course.exercises.exercise import Exercise, Role, grade_id_of, public
 from flowlib.course.grading import clean
 from flowlib.course.grading.marks import Mark, Marks
-from flowlib.course.grading.trusted import NOT_GRADED, PASSED
+from flowlib.course.grading.record import Outcome, Record, Status, Verdict
 from flowlib.course.pages import templates
 
 MAX_IMAGE = 4 * 2**20
@@ -34,7 +34,7 @@ def warm_up() -> None:
 # ---------------------------------------------------------------------------- the notebook
 
 
-def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, dict]) -> dict:
+def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, Outcome]) -> dict:
     """The submission as run, in the instructor's frame: what nbgrader keeps under autograded/.
 
     Locked cells come from the exercise (tests without their hidden parts), the rest from the student.
@@ -59,7 +59,7 @@ def executed_notebook(exercise: Exercise, cells: list[dict], tests: dict[str, di
     return _with_locked_cells(exercise, done, tests)
 
 
-def _with_locked_cells(exercise: Exercise, done: list[dict], tests: dict[str, dict]) -> dict:
+def _with_locked_cells(exercise: Exercise, done: list[dict], tests: dict[str, Outcome]) -> dict:
     """Put each locked cell of the exercise after the marked cell that it follows there."""
     have = {grade_id_of(cell) for cell in done}
     merged = list(done)
@@ -96,18 +96,11 @@ def _after(cells: list[dict], grade_id: str) -> int:
     return len(cells) if grade_id else 0
 
 
-def _verdict_output(outcome: dict) -> list[dict]:
-    if outcome["status"] == PASSED:
+def _verdict_output(test: Outcome) -> list[dict]:
+    if test.passed:
         return []
-    line = f"{outcome['status']}: {outcome['message']}"
-    return [
-        {
-            "output_type": "error",
-            "ename": outcome["status"],
-            "evalue": outcome["message"],
-            "traceback": [line],
-        }
-    ]
+    lines = [f"{test.status}: {test.message}"]
+    return [{"output_type": "error", "ename": test.status, "evalue": test.message, "traceback": lines}]
 
 
 def _outputs(raw: Any) -> list[dict]:
@@ -183,11 +176,7 @@ class Test:
     name: str
     points: float
     source: str
-    outcome: Any
-
-    @property
-    def passed(self) -> bool:
-        return self.outcome["status"] == PASSED
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -222,20 +211,22 @@ class Task:
 
 
 def page(
-    student: str, assignment: str, exercise: Exercise, cells: list[dict], result: dict, isolated: bool
+    student: str, assignment: str, exercise: Exercise, cells: list[dict], verdict: Verdict, isolated: bool
 ) -> str:
     """The feedback page of one submission, with the points that its tests gave.
 
     What a person may change stands in slots, which `with_marks` fills again: an HTML comment opens
     and closes each. No student can write one, since `clean` drops comments.
     """
-    entry = {**result, "student": student, "assignment": assignment, "isolated": isolated}
-    marks = automatic_marks(exercise, result)
-    tasks = {task.name: task for task in _tasks(exercise, marks, result["tests"])}
+    marks = automatic_marks(exercise, verdict)
+    tasks = {task.name: task for task in _tasks(exercise, marks, verdict.tests)}
     last = {cell["grade_id"]: index for index, cell in enumerate(cells)}
     return templates.render(
         "feedback.html",
-        entry=entry,
+        student=student,
+        assignment=assignment,
+        isolated=isolated,
+        verdict=verdict,
         marks=marks,
         tasks=list(tasks.values()),
         cells=[
@@ -246,15 +237,23 @@ def page(
     )
 
 
-def with_marks(old: str, exercise: Exercise, entry: Any, marks: Marks) -> str:
+def with_marks(old: str, exercise: Exercise, record: Record, marks: Marks) -> str:
     """A feedback page with its marks, comments and total as they stand in the gradebook.
 
     Args:
         old: the page as `page` wrote it.
-        entry: the student's line in the journal.
+        record: the student's line in the journal.
     """
     tasks = _tasks(exercise, marks, {})
-    summary = templates.render("summary.html", entry=entry, marks=marks, tasks=tasks)
+    summary = templates.render(
+        "summary.html",
+        student=record.student,
+        assignment=record.assignment,
+        isolated=record.isolated,
+        verdict=record,
+        marks=marks,
+        tasks=tasks,
+    )
     new = _fill(old, "summary", summary)
     for task in tasks:
         new = _fill(new, f"mark {task.name}", templates.render("mark.html", task=task))
@@ -269,19 +268,19 @@ def _fill(old: str, name: str, content: str) -> str:
     return first + content + last if found and end else old
 
 
-def automatic_marks(exercise: Exercise, result: dict) -> Marks:
+def automatic_marks(exercise: Exercise, verdict: Verdict) -> Marks:
     """What a submission has before a person looks at it."""
     cells = {
-        name: Mark(test["score"], test["points"], waits=test["status"] == NOT_GRADED)
-        for name, test in result["tests"].items()
+        name: Mark(test.score, test.points, waits=test.status is Status.NOT_GRADED)
+        for name, test in verdict.tests.items()
     }
     for written in exercise.written:
-        blank = written.grade_id in result.get("unanswered", [])
+        blank = written.grade_id in verdict.unanswered
         cells[written.grade_id] = Mark(0.0, written.points, waits=not blank)
     return Marks(cells)
 
 
-def _tasks(exercise: Exercise, marks: Marks, outcomes: Mapping[str, Any]) -> list[Task]:
+def _tasks(exercise: Exercise, marks: Marks, outcomes: Mapping[str, Outcome]) -> list[Task]:
     """The tasks in their order, each once: one may have tests and points of a person.
 
     Args:

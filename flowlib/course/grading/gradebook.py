@@ -21,7 +21,7 @@ from flowlib.course.exercises.exercise import Exercise, Role
 from flowlib.course.folders import CourseError
 from flowlib.course.grading import private
 from flowlib.course.grading.marks import Mark, Marks
-from flowlib.course.grading.trusted import NOT_GRADED
+from flowlib.course.grading.record import Record, State, Status
 
 NOTEBOOK = "exercises"
 
@@ -102,22 +102,22 @@ class Book:
             except InvalidEntry as error:
                 raise CourseError(f"The gradebook refuses cell {cell.grade_id} of {name}: {error}") from error
 
-    def record(self, entry: dict) -> None:
-        """Write one journal entry; doing it twice changes nothing.
+    def record(self, record: Record) -> None:
+        """Write one record of the journal; doing it twice changes nothing.
 
         Points that a person gave are kept; if the automatic ones have changed, the person is asked
         to look again, as nbgrader does.
         """
         with self._in_words():
-            self._record(entry)
+            self._record(record)
 
-    def _record(self, entry: dict) -> None:
-        book, name, student = self.book, self.assignment, entry["student"]
+    def _record(self, record: Record) -> None:
+        book, name, student = self.book, self.assignment, record.student
         with warnings.catch_warnings():  # nbgrader 0.9.6 with SQLAlchemy 2.1: its own order of adding rows
             warnings.simplefilter("ignore", SAWarning)
             book.update_or_create_student(student)
             submission = book.update_or_create_submission(name, student)
-        submission.timestamp = _when(entry.get("submitted"))
+        submission.timestamp = _when(record.submitted)
         for notebook in submission.notebooks:
             have = {grade.cell_id for grade in notebook.grades}
             for cell in notebook.notebook.grade_cells:
@@ -125,25 +125,25 @@ class Book:
                     book.db.add(Grade(cell_id=cell.id, notebook=notebook))
             book.db.flush()
             book.db.refresh(notebook)
-            notebook.flagged = entry["outcome"] == "flagged"
+            notebook.flagged = record.outcome is State.FLAGGED
             for grade in notebook.grades:
-                self._set(grade, entry)
+                self._set(grade, record)
             for comment in notebook.comments:
-                comment.auto_comment = entry["comments"].get(comment.name)
+                comment.auto_comment = record.comments.get(comment.name)
         book.db.commit()
 
     @staticmethod
-    def _set(grade: Grade, entry: dict) -> None:
-        outcome = entry["tests"].get(grade.name)
+    def _set(grade: Grade, record: Record) -> None:
+        outcome = record.tests.get(grade.name)
         before = grade.auto_score
         if outcome is None:  # a written answer
-            blank = grade.name in entry["unanswered"]
+            blank = grade.name in record.unanswered
             grade.auto_score = 0.0 if blank else None
             grade.needs_manual_grade = grade.manual_score is None and not blank
         else:
-            grade.auto_score = outcome["score"]
+            grade.auto_score = outcome.score
             changed = before is not None and before != grade.auto_score
-            ungraded = outcome["status"] == NOT_GRADED
+            ungraded = outcome.status is Status.NOT_GRADED
             grade.needs_manual_grade = ungraded or (grade.manual_score is not None and changed)
 
     def scores(self, automatic: bool = False) -> dict[str, dict[str, float | None]]:

@@ -15,12 +15,12 @@ import platform
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from flowlib.course.exercises.exercise import Exercise
 from flowlib.course.folders import CourseError
 from flowlib.course.grading import private
-
-OUTCOMES = ("graded", "failed", "flagged")
+from flowlib.course.grading.record import Record, from_json, to_json
 
 
 class Journal:
@@ -40,27 +40,27 @@ class Journal:
             self._file.close()
             raise CourseError(f"{path} was being changed; run the same command again.")
         self._mend()
-        self.entries = read(path)
-        self.odd = path.read_bytes().count(b"\n") - len(self.entries)  # lines that are no entries
+        self.records = read(path)
+        self.odd = path.read_bytes().count(b"\n") - len(self.records)  # lines that are no records
 
-    def latest(self) -> dict[str, dict]:
-        """The last entry of each student."""
-        return {entry["student"]: entry for entry in self.entries}
+    def latest(self) -> dict[str, Record]:
+        """The last record of each student."""
+        return {record.student: record for record in self.records}
 
-    def append(self, entry: dict) -> None:
-        """Write one entry; when this returns it survives any crash."""
-        self._file.write(json.dumps(entry, ensure_ascii=True).encode() + b"\n")
+    def append(self, record: Record) -> None:
+        """Write one record; when this returns it survives any crash."""
+        self._file.write(_line(record))
         self._file.flush()
         os.fsync(self._file.fileno())
-        self.entries.append(entry)
+        self.records.append(record)
 
     def erase(self, student: str) -> int:
-        """Forget a student; how many entries that were. Lines that are no entries go too."""
-        kept = [entry for entry in self.entries if entry["student"] != student]
-        erased = len(self.entries) - len(kept)
+        """Forget a student; how many records that were. Lines that are no records go too."""
+        kept = [record for record in self.records if record.student != student]
+        erased = len(self.records) - len(kept)
         if erased or self.odd:
-            private.write(self.path, "".join(json.dumps(entry) + "\n" for entry in kept))
-            self.entries = kept
+            private.write(self.path, b"".join(map(_line, kept)).decode())
+            self.records = kept
         return erased
 
     def close(self) -> None:
@@ -71,31 +71,22 @@ class Journal:
         self._file.truncate(self.path.read_bytes().rfind(b"\n") + 1)
 
 
-def read(path: Path) -> list[dict]:
-    """The whole entries of a journal; a line that is none counts as not written."""
+def read(path: Path) -> list[Record]:
+    """The whole records of a journal; a line that is none counts as not written."""
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    return [entry for line in lines if (entry := _entry(line)) is not None]
+    return [record for line in lines if (record := _record(line)) is not None]
 
 
-def _entry(line: bytes) -> dict | None:
-    """What a line holds, if it holds all that an entry must."""
+def _line(record: Record) -> bytes:
+    return json.dumps(to_json(record), ensure_ascii=True).encode() + b"\n"
+
+
+def _record(line: bytes) -> Record | None:
+    """What a line holds, if it holds all that a record must."""
     try:
-        entry = json.loads(line)
+        return from_json(Record, json.loads(line))
     except (ValueError, RecursionError):
         return None
-    whole = _has(entry, _ENTRY) and all(_has(test, _TEST) for test in entry["tests"].values())
-    return entry if whole and entry["outcome"] in OUTCOMES else None
-
-
-def _has(thing: object, parts: dict[str, type | tuple]) -> bool:
-    return isinstance(thing, dict) and all(isinstance(thing.get(name), kind) for name, kind in parts.items())
-
-
-_NUMBER = (int, float)
-_ENTRY = {"student": str, "assignment": str, "fingerprint": str, "tests_hash": str, "isolated": bool}
-_ENTRY |= {"outcome": str, "why": list, "notes": list, "tests": dict, "receipt": str, "seconds": _NUMBER}
-_ENTRY |= {"sources": dict, "unanswered": list, "comments": dict, "submitted": (int, float, type(None))}
-_TEST = {"status": str, "score": _NUMBER, "points": _NUMBER, "message": str}
 
 
 def test_hash(exercise: Exercise) -> str:
@@ -112,7 +103,7 @@ def test_hash(exercise: Exercise) -> str:
     return digest.hexdigest()
 
 
-def circumstances() -> dict:
+def circumstances() -> dict[str, Any]:
     """When and with what this was graded."""
     packages = ("flowlib", "torch", "numpy", "scipy", "nbgrader", "ipython")
     return {

@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +21,11 @@ from flowlib.course.box.walls import Limits
 from flowlib.course.exercises.exercise import HIDDEN, Cell, Exercise, Role, Task, TestCell, given_code
 from flowlib.course.grading import preflight, scratch, similarity, trusted, written
 from flowlib.course.grading.preflight import Submission
-from flowlib.course.grading.trusted import Outcome
+from flowlib.course.grading.record import Outcome, State, Status, Verdict
 
 MAX_SHOWN = 8 * 2**20  # characters of all outputs of a submission
 TOO_MUCH = "[What this cell showed is left out: the outputs of this notebook are too large.]\n"
 NOT_SHOWN = "[What this cell showed is left out, because a hidden test had run before it.]\n"
-GRADED, FAILED, FLAGGED = "graded", "failed", "flagged"
-
-
-@dataclass
-class Verdict:
-    """All that the grader has to say of one submission."""
-
-    outcome: str
-    why: list[str] = field(default_factory=list)  # why a person should look, or why it failed
-    notes: list[str] = field(default_factory=list)  # what was repaired
-    tests: dict[str, dict] = field(default_factory=dict)  # grade_id -> Outcome
-    cells: list[dict] = field(default_factory=list)  # the executed notebook
-    sources: dict[str, str] = field(default_factory=dict)  # submitted code of each task
-    unanswered: list[str] = field(default_factory=list)  # written tasks left as they were
-    receipt: str = ""
-    seconds: float = 0.0
 
 
 def judge(
@@ -55,25 +39,23 @@ def judge(
     worker: int = 0,
     seed: int = 0,
     isolate: bool = True,
-) -> Verdict:
+) -> tuple[Verdict, list[dict]]:
     """Grade the files of one submission. Whatever they hold, this returns a verdict.
 
     Args:
         key: what hidden tests draw from.
         seed: of the student's process.
+
+    Returns:
+        the verdict, and the cells as the student's process ran them.
     """
     start = time.monotonic()
     collected = preflight.Collected(files, list(notes), list(flags))
-    verdict = Verdict(GRADED, receipt=collected.receipt)
     try:
         submission = preflight.repair(collected, exercise)
     except preflight.Unreadable as error:
-        verdict.outcome, verdict.why, verdict.notes = FAILED, [*flags, str(error)], collected.notes
-        for task in exercise.tasks:
-            for test in task.tests:
-                outcome = Outcome(trusted.NOT_GRADED, 0.0, test.points, str(error))
-                verdict.tests[test.grade_id] = outcome.as_dict()
-        return verdict
+        why = [*collected.flags, str(error)]
+        return Verdict.untried(State.FAILED, exercise, why, collected.notes, collected.receipt), []
     clock = Clock(limits, start + limits.total_seconds)
     with scratch.folder() as place:
         folder = place / "submission"
@@ -83,19 +65,25 @@ def judge(
             return Box(zygote, folder, limits, worker, seed, isolate, clock.end)
 
         outcomes, first = run(exercise, submission, new_box, clock, key)
-    verdict.tests = {grade_id: outcome.as_dict() for grade_id, outcome in outcomes.items()}
-    verdict.cells, verdict.sources = first.shown, submission.sources(exercise)
-    verdict.notes = submission.notes
-    verdict.unanswered = written.unanswered(submission.cells, exercise)
-    verdict.why = list(submission.flags)
-    if any(o.status == trusted.TAMPERING for o in outcomes.values()) or first.tampering:
-        verdict.why.append("its process sent replies that no notebook sends")
-    verdict.why += dict.fromkeys(doubt for outcome in outcomes.values() for doubt in outcome.doubts)
-    verdict.why += similarity.from_flowlib(first.code, exercise)
-    if verdict.why:
-        verdict.outcome = FLAGGED
-    verdict.seconds = round(time.monotonic() - start, 3)
-    return verdict
+    why = [*submission.flags, *_doubts(outcomes, first), *similarity.from_flowlib(first.code, exercise)]
+    verdict = Verdict(
+        outcome=State.FLAGGED if why else State.GRADED,
+        why=why,
+        notes=submission.notes,
+        tests=outcomes,
+        sources=submission.sources(exercise),
+        unanswered=written.unanswered(submission.cells, exercise),
+        receipt=collected.receipt,
+        seconds=round(time.monotonic() - start, 3),
+    )
+    return verdict, first.shown
+
+
+def _doubts(outcomes: dict[str, Outcome], first: Attempt) -> list[str]:
+    """What a person should see before these points count, each thing once."""
+    tampering = first.tampering or any(test.status is Status.TAMPERING for test in outcomes.values())
+    found = ["its process sent replies that no notebook sends"] if tampering else []
+    return found + list(dict.fromkeys(doubt for test in outcomes.values() for doubt in test.doubts))
 
 
 def _lay_out(collected: preflight.Collected, folder: Path) -> list[str]:
@@ -151,7 +139,9 @@ def run(
     Returns:
         the outcomes of these tests, and the first attempt.
     """
-    first, outcomes, left_out = None, {}, set()
+    first: Attempt | None = None
+    outcomes: dict[str, Outcome] = {}
+    left_out: set[int] = set()
     while True:
         attempt = Attempt(exercise, submission, clock, key, left_out, tests, scored=outcomes)
         with new_box() as box:
@@ -256,14 +246,14 @@ class Attempt:
 
     def _test(self, step: int, task: Task, test: TestCell) -> None:
         if task.grade_id not in self.code:
-            outcome = Outcome(trusted.MISSING, 0.0, test.points, "the cell of this task is missing")
+            outcome = Outcome(Status.MISSING, 0.0, test.points, "the cell of this task is missing")
         elif self.clock.over:
             message = f"the time for this submission ({self.clock.limits.total_seconds:.0f} s) was used up"
-            self.not_reached[test.grade_id] = Outcome(trusted.TIMED_OUT, 0.0, test.points, message)
+            self.not_reached[test.grade_id] = Outcome(Status.TIMED_OUT, 0.0, test.points, message)
             return
         elif self.box.lost:
             message = f"not run, because the process had ended before: {self.box.lost}"
-            self.not_reached[test.grade_id] = Outcome(trusted.LOST, 0.0, test.points, message)
+            self.not_reached[test.grade_id] = Outcome(Status.LOST, 0.0, test.points, message)
             return
         else:
             above = self.submission.cells[:step]
@@ -272,7 +262,7 @@ class Attempt:
             outcome = trusted.run_test(
                 test, self.box, task.names, given, self.code, seconds, self.key, private, self.released
             )
-            if outcome.status == trusted.FAILED and task.grade_id in self.errors:
+            if outcome.status is Status.FAILED and task.grade_id in self.errors:
                 why = f"the cell of {task.grade_id} did not run to its end: {self.errors[task.grade_id]}"
                 outcome.message = why if outcome.undefined else f"{why}. Then: {outcome.message}"
         self.outcomes[test.grade_id] = outcome

@@ -119,8 +119,8 @@ def collect_files(root: Path, files: dict[str, str], collected: Collected) -> No
         except OSError as error:
             collected.flags.append(f"{_shown(path)} could not be read ({error.strerror})")
         finally:
-            for folder in opened:
-                os.close(folder)
+            for descriptor in opened:
+                os.close(descriptor)
 
 
 def collect_file(path: str | Path) -> Collected:
@@ -363,8 +363,8 @@ def _clean(raw: Any, released: dict[str, Cell], notes: list[str]) -> Cell | None
     if len(source) > MAX_SOURCE:
         notes.append(f"a cell of {len(source):,} characters was cut to {MAX_SOURCE:,}")
         source = source[:MAX_SOURCE]
-    metadata = raw.get("metadata") if isinstance(raw.get("metadata"), dict) else {}
-    if metadata.get("tags"):
+    metadata = raw.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("tags"):
         notes.append("tags of cells were ignored")
     known = released.get(grade_id_of(raw))
     if known is None:

@@ -25,7 +25,7 @@ from flowlib.course.exercises.release import student_version
 from flowlib.course.folders import NOTEBOOK
 from flowlib.course.grading import judge, preflight, scratch, workers
 from flowlib.course.grading.preflight import Submission
-from flowlib.course.grading.trusted import PASSED, Outcome
+from flowlib.course.grading.record import Outcome
 
 KEY = "rehearsal"  # the class key, of no class
 MOST_KEPT = 8  # processes that wait for further answers
@@ -86,7 +86,7 @@ def _clock(seconds: float = Limits.cell_seconds) -> judge.Clock:
 
 
 def _results(outcomes: dict[str, Outcome]) -> list[Result]:
-    return [Result(name, o.status == PASSED, o.points, o.message) for name, o in outcomes.items()]
+    return [Result(name, o.passed, o.points, o.message) for name, o in outcomes.items()]
 
 
 def fill(exercise: Exercise, sources: dict[str, str]) -> Submission:

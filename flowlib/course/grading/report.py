@@ -27,7 +27,7 @@ def write(run: Run) -> int:
     Returns:
         how many pages changed, because a person has marked or commented since they were written.
     """
-    run.pairs = similarity.compare({s: e["sources"] for s, e in run.entries.items()}, run.exercise)
+    run.pairs = similarity.compare(run.sources, run.exercise)
     out = run.plan.out
     lesson = out / run.plan.assignment
     _table(out / "grades.csv", run.course)
@@ -35,7 +35,7 @@ def write(run: Run) -> int:
     _table(lesson / "grades_canvas.csv", canvas(run))
     _table(lesson / "grades_moodle.csv", moodle(run))
     private.write(lesson / "report.html", page(run))
-    return sum(_bring_up(run, student) for student in run.entries)
+    return sum(_bring_up(run, student) for student in run.records)
 
 
 def _bring_up(run: Run, student: str) -> bool:
@@ -44,7 +44,7 @@ def _bring_up(run: Run, student: str) -> bool:
     if student not in run.marks or not path.is_file():  # a submission that nobody could open has no page
         return False
     old = path.read_text(encoding="utf-8")
-    new = feedback.with_marks(old, run.exercise, run.entries[student], run.marks[student])
+    new = feedback.with_marks(old, run.exercise, run.records[student], run.marks[student])
     if new != old:
         private.write(path, new)
     return new != old
@@ -84,7 +84,7 @@ def moodle(run: Run) -> list[dict]:
 
 def _comments(run: Run, student: str) -> list[str]:
     """What a student should read: why the grader stopped at the work, and what a person wrote."""
-    return [*run.entries[student]["why"], *run.marks[student].comments.values()]
+    return [*run.records[student].why, *run.marks[student].comments.values()]
 
 
 def _table(path: Path, rows: list[dict]) -> None:
@@ -107,8 +107,7 @@ def _cell(value) -> str:
 
 def page(run: Run) -> str:
     """The report as one page."""
-    entries = run.entries
-    if not entries:
+    if not run.records:
         return templates.render("report.html", assignment=run.plan.assignment, numbers={})
     return templates.render(
         "report.html",
@@ -117,11 +116,11 @@ def page(run: Run) -> str:
         without_walls=run.without_walls,
         distribution=_png(_distribution(run)),
         difficulty=_png(_difficulty(run)),
-        mistakes=mistakes(entries)[:20],
+        mistakes=mistakes(run.records)[:20],
         needs_person=[(student, "; ".join(why)) for student, why in run.needs_person.items()],
         alike=[(pair.one, pair.other, _shares(pair)) for pair in run.pairs],
-        too_long=similarity.too_long({student: entry["sources"] for student, entry in entries.items()}),
-        repaired=[(s, "; ".join(entry["notes"])) for s, entry in entries.items() if entry["notes"]],
+        too_long=similarity.too_long(run.sources),
+        repaired=[(s, "; ".join(record.notes)) for s, record in run.records.items() if record.notes],
     )
 
 
@@ -132,19 +131,14 @@ def _numbers(run: Run) -> dict[str, float]:
         "submissions": len(totals),
         "median": float(np.median(totals)),
         "mean": float(np.mean(totals)),
-        "most": _most(run),
-        "seconds": float(np.median([entry["seconds"] for entry in run.entries.values()])),
+        "most": run.most_from_tests,
+        "seconds": float(np.median([record.seconds for record in run.records.values()])),
     }
 
 
 def _totals(run: Run) -> list[float]:
     """The points from tests of each submission."""
-    return [sum(test["score"] for test in entry["tests"].values()) for entry in run.entries.values()]
-
-
-def _most(run: Run) -> float:
-    """The points that tests can give."""
-    return sum(task.points for task in run.exercise.tasks)
+    return [record.total for record in run.records.values()]
 
 
 def _shares(pair: similarity.Pair) -> str:
@@ -156,7 +150,7 @@ def _distribution(run: Run) -> Figure:
     """How many submissions got how many points."""
     figure = Figure(figsize=(7, 2.6), layout="constrained")
     axes = figure.subplots()
-    edges = np.arange(-0.5, _most(run) + 1.5).tolist()
+    edges = np.arange(-0.5, run.most_from_tests + 1.5).tolist()
     axes.hist(_totals(run), bins=edges, color="#0072B2", edgecolor="white")
     axes.set(xlabel="points from tests", ylabel="submissions")
     for axis in (axes.xaxis, axes.yaxis):
@@ -176,7 +170,7 @@ def _difficulty(run: Run) -> Figure:
 
 
 def _mean_share(run: Run, task: Task) -> float:
-    got = [sum(e["tests"][test.grade_id]["score"] for test in task.tests) for e in run.entries.values()]
+    got = [record.points(task) for record in run.records.values()]
     return float(np.mean(got)) / task.points
 
 

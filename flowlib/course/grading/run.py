@@ -9,7 +9,8 @@ import math
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -23,7 +24,8 @@ from flowlib.course.grading import intake, journal, private, workers
 from flowlib.course.grading.gradebook import Book, BookLost
 from flowlib.course.grading.marks import Marks
 from flowlib.course.grading.preflight import Collected
-from flowlib.course.grading.trusted import NOT_GRADED, PASSED
+from flowlib.course.grading.record import Outcome, Record, State, Verdict
+from flowlib.course.grading.workers import Job, Reply
 
 MOST_TRIES = 2  # runs that try a submission which the grader itself failed on
 
@@ -66,6 +68,18 @@ class Plan:
     def journal(self) -> Path:
         return self.out / "journal" / f"{self.assignment}.jsonl"
 
+    def must_be_graded(self) -> None:
+        """Refuse to go on where there are no results.
+
+        Raises:
+            CourseError: nobody has been graded; the message says what to do.
+        """
+        if not self.journal.exists():
+            raise CourseError(
+                f"{self.assignment} has not been graded in {self.out}. "
+                f"Run: flowcourse grade {self.assignment[:2]}"
+            )
+
 
 @dataclass
 class Run:
@@ -73,33 +87,50 @@ class Run:
 
     plan: Plan
     exercise: Exercise
-    entries: dict[str, dict]  # student -> journal entry
+    records: dict[str, Record]  # by student
     rows: list[dict]  # the gradebook's rows for this lesson
     course: list[dict]  # its rows for all lessons
     marks: dict[str, Marks]  # student -> points and comments, those of a person included
     absent: list[str]  # students of earlier runs who are not in this class: their results stand
     stale: list[str]  # those of them whom other tests graded
     graded: int = 0  # how many were graded in this run; the others stood in the journal already
-    odd: int = 0  # lines of the journal that are no entries, and count as not written
+    odd: int = 0  # lines of the journal that are no records, and count as not written
     arrived: intake.Submissions | None = None  # the class as it came; none: nobody was graded now
     pairs: list = field(default_factory=list)  # similar submissions
 
     @property
     def needs_person(self) -> dict[str, list[str]]:
         """Who needs a person, and why."""
-        return {s: e["why"] for s, e in self.entries.items() if e["outcome"] != "graded"}
+        return {student: record.why for student, record in self.records.items() if record.needs_person}
+
+    @property
+    def most_from_tests(self) -> float:
+        """The points that a person does not give."""
+        return self.exercise.points - sum(task.points for task in self.exercise.written)
+
+    @property
+    def sources(self) -> dict[str, dict[str, str]]:
+        """Every student's code of each task."""
+        return {student: record.sources for student, record in self.records.items()}
 
     @property
     def without_walls(self) -> bool:
         """Whether a submission was graded without a sandbox."""
-        return any(not entry["isolated"] for entry in self.entries.values())
+        return any(not record.isolated for record in self.records.values())
 
 
-def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, again: bool = False) -> Run:
+Progress = Callable[[int, int, str], None]  # submissions done, all of them, the last one's student
+
+
+def _silent(done: int, total: int, student: str) -> None:
+    """Tell nobody."""
+
+
+def grade(plan: Plan, progress: Progress = _silent, again: bool = False) -> Run:
     """Grade a class. Called again after an interruption it goes on where it stopped.
 
     Args:
-        progress: called with (done, total, student) after each submission.
+        progress: called after each submission.
         again: grade also what the journal already holds.
 
     Raises:
@@ -107,57 +138,53 @@ def grade(plan: Plan, progress: Callable[[int, int, str], None] | None = None, a
         walls.NoSandbox: this machine has no sandbox.
     """
     needs_linux()
-    try:
-        work = exercises.read(plan.solution)
-    except (FileNotFoundError, ValueError) as error:
-        raise CourseError(f"The exercise cannot be read: {error}") from error
+    work = _exercise(plan)
     if plan.isolate:
         _keep_out_of_sight(plan)
-    if plan.isolate and not plan.cluster:  # on a cluster each worker's machine is asked
-        walls.probe()
+        if not plan.cluster:  # there each worker's machine is asked
+            walls.probe()
     readers = intake.read_class(plan.submitted, plan.assignment, _origins(plan))
     times = intake.read_times(plan.times) if plan.times else {}
     private.folder(plan.out)
-    tests = journal.test_hash(work)
     with contextlib.ExitStack() as held:
         log = held.enter_context(contextlib.closing(journal.Journal(plan.journal)))
         plan = replace(plan, key=plan.key or _class_key(log))
-        before = log.latest()
-        entries = {} if again else _standing(before, plan, tests, readers)
-        due = [student for student in readers if student not in entries]
+        records = {} if again else _standing(log, plan, work, readers)
+        due = [student for student in readers if student not in records]
         pool = held.enter_context(contextlib.closing(_pool(plan, len(due)))) if due else None
         book = held.enter_context(Book(plan.url, plan.assignment, work))
         _catch_up(book, log)
-        _set_times(entries, times, log, book)
-        if progress:
-            progress(len(entries), len(readers), "")
-        behind = False
-        for job, result in _results_of(pool, plan, _jobs(plan, work, readers, due)) if pool else ():
-            student = job["student"]
-            _write_files(plan, student, result)
-            last = before.get(student, {})
-            time = times.get(student, last.get("submitted"))
-            entry = _entry(plan, work, tests, job, result, time, last.get("tries", 0))
-            entry["origin"] = readers.origins[student]
-            log.append(entry)
-            behind = behind or not _recorded(book, entry)
-            entries[student] = entry
-            if progress:
-                progress(len(entries), len(readers), student)
-        if behind:
+        _set_times(records, times, log, book)
+        progress(len(records), len(readers), "")
+        all_recorded = True
+        for record in _graded(pool, plan, work, readers, due, times, log.latest()) if pool else ():
+            log.append(record)
+            all_recorded = _recorded(book, record) and all_recorded
+            records[record.student] = record
+            progress(len(records), len(readers), record.student)
+        if not all_recorded:
             _catch_up(book, log)
-        results = _results(plan, work, log, book, present=entries, graded=len(due))
+        results = _results(plan, work, log, book, present=records, graded=len(due))
         return replace(results, arrived=readers)
+
+
+def _exercise(plan: Plan) -> Exercise:
+    try:
+        return exercises.read(plan.solution)
+    except (FileNotFoundError, ValueError) as error:
+        raise CourseError(f"The exercise cannot be read: {error}") from error
 
 
 def _origins(plan: Plan) -> dict[str, list[str]]:
     """How the students of earlier runs were named in their class."""
-    entries = journal.read(plan.journal)
-    return {e["student"]: e["origin"] for e in entries if isinstance(e.get("origin"), list)}
+    return {record.student: record.origin for record in journal.read(plan.journal) if record.origin}
 
 
-def _standing(known: dict[str, dict], plan: Plan, tests: str, readers: dict) -> dict[str, dict]:
+def _standing(
+    log: journal.Journal, plan: Plan, work: Exercise, readers: intake.Submissions
+) -> dict[str, Record]:
     """The results that need no grading again."""
+    known, tests = log.latest(), journal.test_hash(work)
     return {
         student: known[student]
         for student, read in readers.items()
@@ -165,35 +192,76 @@ def _standing(known: dict[str, dict], plan: Plan, tests: str, readers: dict) -> 
     }
 
 
-def _set_times(entries: dict[str, dict], times: dict[str, float], log: journal.Journal, book: Book) -> None:
+def _set_times(records: dict[str, Record], times: dict[str, float], log: journal.Journal, book: Book) -> None:
     """Write down for results that stand when these students handed in, where that is news."""
-    for student, entry in entries.items():
-        known = entry.get("submitted")
-        if times.get(student, known) != known:
-            entries[student] = entry | {"submitted": times[student]}
-            log.append(entries[student])
-            book.record(entries[student])
+    for student, record in records.items():
+        if times.get(student, record.submitted) != record.submitted:
+            records[student] = replace(record, submitted=times[student])
+            log.append(records[student])
+            book.record(records[student])
 
 
-def _results_of(
-    pool: workers.Local | workers.Cluster, plan: Plan, jobs: Iterator[dict]
-) -> Iterator[tuple[dict, dict]]:
+def _graded(
+    pool: workers.Local | workers.Cluster,
+    plan: Plan,
+    work: Exercise,
+    readers: intake.Submissions,
+    due: list[str],
+    times: dict[str, float],
+    before: dict[str, Record],
+) -> Iterator[Record]:
+    """Grade these students: each one's record, when the files of it are written, as they come.
+
+    Args:
+        times: when students handed in, if the collector says so now.
+        before: the last record of each student.
+    """
+    tests = journal.test_hash(work)
+    for job, reply in _replies_of(pool, plan, _jobs(plan, work, readers, due)):
+        student, last = job.student, before.get(job.student)
+        verdict = reply.verdict or Verdict.untried(State.FLAGGED, work, [reply.error], [])
+        verdict = _clean(verdict)
+        if reply.verdict:
+            _write_files(plan, student, reply, verdict)
+        tries = (last.tries if last else 0) + 1 if reply.error else 0
+        yield Record(
+            **vars(verdict),
+            student=student,
+            assignment=plan.assignment,
+            fingerprint=job.fingerprint,
+            tests_hash=tests,
+            isolated=plan.isolate,
+            comments={task.grade_id: verdict.comment(task) for task in work.tasks},
+            submitted=times.get(student, last.submitted if last else None),
+            key=plan.key,
+            seed=plan.seed,
+            limits=asdict(plan.limits),
+            origin=readers.origins[student],
+            trace=reply.trace,
+            tries=tries,
+            retry=bool(reply.error) and not reply.late and tries < MOST_TRIES,
+            **journal.circumstances(),
+        )
+
+
+def _replies_of(
+    pool: workers.Local | workers.Cluster, plan: Plan, jobs: Iterator[Job]
+) -> Iterator[tuple[Job, Reply]]:
     """Run jobs, but first let a notebook of our own run where students' will.
 
     Raises:
         CourseError: it does not run with these limits.
     """
-    trial = {"student": "", "trial": True, "limits": asdict(plan.limits), "isolate": plan.isolate}
-    for _, result in pool.run([trial]):
-        if why := result.get("error") or result["trial"]:
-            raise CourseError(f"No notebook can run here, so nothing was graded: {why}.")
+    for _, reply in pool.run([Job(plan.limits, plan.isolate)]):
+        if reply.error:
+            raise CourseError(f"No notebook can run here, so nothing was graded: {reply.error}.")
     yield from pool.run(jobs)
 
 
-def _recorded(book: Book, entry: dict) -> bool:
-    """Write an entry into the gradebook; while that is locked grading goes on, and it is brought up later."""
+def _recorded(book: Book, record: Record) -> bool:
+    """Write a record into the gradebook; while that is locked grading goes on, and it is brought up later."""
     try:
-        book.record(entry)
+        book.record(record)
         return True
     except BookLost:
         return False
@@ -229,43 +297,26 @@ def look(plan: Plan) -> Run:
     Raises:
         CourseError: there are none.
     """
-    if not plan.journal.exists():
-        short = plan.assignment[:2]
-        raise CourseError(
-            f"{plan.assignment} has not been graded in {plan.out}. Run: flowcourse grade {short}"
-        )
-    work = exercises.read(plan.solution)
-    log = journal.Journal(plan.journal)
-    try:
-        with Book(plan.url, plan.assignment, work) as book:
-            _catch_up(book, log)
-            return _results(plan, work, log, book, present=log.latest(), graded=0)
-    finally:
-        log.close()
+    plan.must_be_graded()
+    work = _exercise(plan)
+    with (
+        contextlib.closing(journal.Journal(plan.journal)) as log,
+        Book(plan.url, plan.assignment, work) as book,
+    ):
+        _catch_up(book, log)
+        return _results(plan, work, log, book, present=log.latest(), graded=0)
 
 
-def _results(plan: Plan, work: Exercise, log: journal.Journal, book: Book, present, graded: int) -> Run:
+def _results(
+    plan: Plan, work: Exercise, log: journal.Journal, book: Book, present: Collection[str], graded: int
+) -> Run:
     tests = journal.test_hash(work)
-    entries = {student: _complete(entry, work) for student, entry in sorted(log.latest().items())}
-    absent = [student for student in entries if student not in present]
-    stale = [student for student in absent if entries[student]["tests_hash"] != tests]
-    rows = [row for row in book.rows() if row["student_id"] in entries]
+    records = {student: record.completed(work) for student, record in sorted(log.latest().items())}
+    absent = [student for student in records if student not in present]
+    stale = [student for student in absent if records[student].tests_hash != tests]
+    rows = [row for row in book.rows() if row["student_id"] in records]
     course = book.rows(every=True)
-    return Run(plan, work, entries, rows, course, book.marks(), absent, stale, graded, log.odd)
-
-
-def _complete(entry: dict, work: Exercise) -> dict:
-    """An entry with an outcome for each test, also for one that is newer than the entry."""
-    new = {
-        test.grade_id: _not_graded(test, "this test is newer than the grading of this submission")
-        for task in work.tasks
-        for test in task.tests
-    }
-    return {**entry, "tests": new | entry["tests"]}
-
-
-def _not_graded(test, why: str) -> dict:
-    return {"status": NOT_GRADED, "score": 0.0, "points": test.points, "message": why, "seconds": 0.0}
+    return Run(plan, work, records, rows, course, book.marks(), absent, stale, graded, log.odd)
 
 
 def fingerprint(collected: Collected) -> str:
@@ -275,58 +326,51 @@ def fingerprint(collected: Collected) -> str:
 
 def _class_key(log: journal.Journal) -> str:
     """The key of the last run, so that grading again tries answers on the same numbers; else a new one."""
-    return next((entry["key"] for entry in reversed(log.entries) if "key" in entry), secrets.token_hex(16))
+    return next((record.key for record in reversed(log.records) if record.key), secrets.token_hex(16))
 
 
-def _still_holds(entry: dict, plan: Plan, tests: str, read: Callable[[], Collected]) -> bool:
+def _still_holds(record: Record, plan: Plan, tests: str, read: Callable[[], Collected]) -> bool:
     """A result stands while the submission and all that graded it are those it came from."""
-    same = entry["tests_hash"] == tests and entry["isolated"] == plan.isolate and not entry.get("retry")
-    same = same and (entry.get("key"), entry.get("seed")) == (plan.key, plan.seed)
-    return same and _limits_hold(entry, plan) and entry["fingerprint"] == fingerprint(_read(read))
+    now = tests, plan.isolate, plan.key, plan.seed
+    same = now == (record.tests_hash, record.isolated, record.key, record.seed) and not record.retry
+    return same and _limits_hold(record, plan) and record.fingerprint == fingerprint(_read(read))
 
 
-def _limits_hold(entry: dict, plan: Plan) -> bool:
+def _limits_hold(record: Record, plan: Plan) -> bool:
     """Under other limits a result may be another one; but who has every point gains nothing by wider ones."""
-    then, now = entry.get("limits"), asdict(plan.limits)
-    if then == now:
-        return True
-    wider = isinstance(then, dict) and all(now[name] >= then.get(name, math.inf) for name in now)
-    return wider and all(outcome["status"] == PASSED for outcome in entry["tests"].values())
+    then, now = record.limits, asdict(plan.limits)
+    wider = all(limit >= then.get(name, math.inf) for name, limit in now.items())
+    return then == now or (wider and all(test.passed for test in record.tests.values()))
 
 
 def _catch_up(book: Book, log: journal.Journal) -> None:
     """Bring the gradebook up to the journal, after a crash or for a new database."""
     have = book.scores(automatic=True)
-    entries = log.latest()
-    last = log.entries[-1]["student"] if log.entries else None
-    for student, entry in entries.items():
-        want = {name: outcome["score"] for name, outcome in entry["tests"].items()}
+    last = log.records[-1].student if log.records else None
+    for student, record in log.latest().items():
         scores = have.get(student, {})
-        if student == last or any(scores.get(name) != score for name, score in want.items()):
-            book.record(entry)
+        if student == last or any(scores.get(name) != test.score for name, test in record.tests.items()):
+            book.record(record)
 
 
-def _jobs(plan: Plan, work: Exercise, readers: dict, due: list[str]) -> Iterator[dict]:
+def _jobs(plan: Plan, work: Exercise, readers: intake.Submissions, due: list[str]) -> Iterator[Job]:
     """What workers get for each student, read when a worker is free."""
     notebook = json.dumps(work.notebook)
     for student in due:
-        yield _job(plan, student, _read(readers[student]), notebook)
-
-
-def _job(plan: Plan, student: str, collected: Collected, notebook: str) -> dict:
-    return {
-        "student": student,
-        "exercise": notebook,
-        "assignment": plan.assignment,
-        "files": collected.files,
-        "notes": collected.notes,
-        "flags": collected.flags,
-        "fingerprint": fingerprint(collected),
-        "limits": asdict(plan.limits),
-        "key": plan.key,
-        "seed": plan.seed,
-        "isolate": plan.isolate,
-    }
+        collected = _read(readers[student])
+        yield Job(
+            limits=plan.limits,
+            isolate=plan.isolate,
+            student=student,
+            assignment=plan.assignment,
+            exercise=notebook,
+            files=collected.files,
+            notes=collected.notes,
+            flags=collected.flags,
+            fingerprint=fingerprint(collected),
+            key=plan.key or "",
+            seed=plan.seed,
+        )
 
 
 def _pool(plan: Plan, most: int) -> workers.Local | workers.Cluster:
@@ -335,142 +379,82 @@ def _pool(plan: Plan, most: int) -> workers.Local | workers.Cluster:
     return workers.Local(min(plan.workers or len(os.sched_getaffinity(0)), most))
 
 
-def _entry(
-    plan: Plan,
-    work: Exercise,
-    tests: str,
-    job: dict,
-    result: dict,
-    submitted: float | None,
-    tries: int,
-) -> dict:
-    """The journal's line for a result.
-
-    Args:
-        submitted: when the student handed in, if that is known.
-        tries: how often the grader itself has failed on this student's work.
-    """
-    entry = {
-        "student": job["student"],
-        "assignment": plan.assignment,
-        "fingerprint": job["fingerprint"],
-        "tests_hash": tests,
-        "key": plan.key,
-        "seed": plan.seed,
-        "limits": job["limits"],
-        "isolated": plan.isolate,
-        "submitted": submitted,
-        **journal.circumstances(),
-    }
-    if "error" in result:
-        message = result["error"]
-        result.update(
-            outcome="flagged", why=[message], notes=[], receipt="", seconds=0.0, sources={}, unanswered=[]
-        )
-        entry["trace"] = result.get("trace", "")
-        entry["tries"] = tries + 1
-        entry["retry"] = not result.get("late") and entry["tries"] < MOST_TRIES
-        result["tests"] = {
-            test.grade_id: _not_graded(test, message) for task in work.tasks for test in task.tests
-        }
-    result = _clean(result)
-    for key in ("outcome", "why", "notes", "tests", "receipt", "seconds", "sources", "unanswered"):
-        entry[key] = result[key]
-    entry["comments"] = {task.grade_id: _comment(task, entry["tests"]) for task in work.tasks}
-    return entry
-
-
 def _clean(value: Any) -> Any:
     """Strangers' words, without what databases and files refuse: control characters, lone surrogates."""
-    if isinstance(value, str):
+    if type(value) is str:
         value = value.encode("utf-8", "replace").decode()
         return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "?", value)
     if isinstance(value, list):
         return [_clean(item) for item in value]
     if isinstance(value, dict):
         return {_clean(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, Verdict | Outcome):
+        return replace(value, **{name: _clean(part) for name, part in vars(value).items()})
     return value
 
 
-def _comment(task, tests: dict[str, dict]) -> str | None:
-    lines = [
-        f"{test.grade_id}: {tests[test.grade_id]['status']}. {tests[test.grade_id]['message']}".strip()
-        for test in task.tests
-        if tests[test.grade_id]["status"] != PASSED
-    ]
-    return "\n".join(lines) or None
-
-
-def _write_files(plan: Plan, student: str, result: dict) -> None:
+def _write_files(plan: Plan, student: str, reply: Reply, verdict: Verdict) -> None:
     """The executed notebook and the feedback page, in nbgrader's folders; what hinders that goes to a person.
 
     Raises:
         OSError: the disk is full or cannot be written at all.
     """
-    if "feedback" not in result:
-        return
     try:
         for folder, name, content in (
-            ("autograded", NOTEBOOK, json.dumps(result["notebook"], indent=1, sort_keys=True)),
-            ("feedback", "exercises.html", result["feedback"]),
+            ("autograded", NOTEBOOK, json.dumps(reply.notebook, indent=1, sort_keys=True)),
+            ("feedback", "exercises.html", reply.feedback),
         ):
             private.write(plan.out / folder / student / plan.assignment / name, content)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO):
             raise
-        result["outcome"] = "flagged"
-        result["why"].append(f"its feedback could not be written: {error.strerror}")
+        verdict.flag(f"its feedback could not be written: {error.strerror}")
 
 
-def changes(before: dict[str, dict], after: dict[str, dict]) -> list[tuple[str, float, float, str]]:
-    """Who changed between two sets of journal entries: (student, points before, points after, why)."""
+CAUSES = {  # what a record says of how it came about, and what a change of it is called
+    "fingerprint": "the submission changed",
+    "tests_hash": "the tests changed",
+    "key": "another class key",
+    "seed": "another seed",
+    "versions": "other versions of the packages",
+    "limits": "other limits",
+    "machine": "another machine",
+}
+
+
+def changes(before: dict[str, Record], after: dict[str, Record]) -> list[tuple[str, float, float, str]]:
+    """Who changed between two sets of records: (student, points before, points after, why)."""
     found = []
     for student, new in sorted(after.items()):
         old = before.get(student)
-        if old is None:
-            continue
-        moved = [
-            f"{name} {old['tests'].get(name, {}).get('score', 0):g} -> {outcome['score']:g}"
-            for name, outcome in new["tests"].items()
-            if old["tests"].get(name, {}).get("score", 0) != outcome["score"]
-        ]
-        if not moved:
-            continue
-        reasons = [
-            words
-            for words, key in (
-                ("the submission changed", "fingerprint"),
-                ("the tests changed", "tests_hash"),
-                ("another class key", "key"),
-                ("another seed", "seed"),
-                ("other versions of the packages", "versions"),
-                ("other limits", "limits"),
-                ("another machine", "machine"),
-            )
-            if old.get(key) != new.get(key)
-        ]
-        why = (
-            ", ".join(moved)
-            + ": "
-            + (" and ".join(reasons) or "the same work, tests and versions: it is not stable")
-        )
-        found.append((student, _total(old), _total(new), why))
+        moved = _moved(old, new) if old else []
+        if old and moved:
+            causes = [words for name, words in CAUSES.items() if getattr(old, name) != getattr(new, name)]
+            why = " and ".join(causes) or "the same work, tests and versions: it is not stable"
+            found.append((student, old.total, new.total, f"{', '.join(moved)}: {why}"))
     return found
 
 
-def _total(entry: dict) -> float:
-    return sum(outcome["score"] for outcome in entry["tests"].values())
+def _moved(old: Record, new: Record) -> list[str]:
+    """The tests that give other points than before."""
+    scores = {name: test.score for name, test in old.tests.items()}
+    return [
+        f"{name} {scores.get(name, 0):g} -> {test.score:g}"
+        for name, test in new.tests.items()
+        if scores.get(name, 0) != test.score
+    ]
 
 
-def mistakes(entries: dict[str, dict]) -> list[tuple[str, str, int]]:
+_LINE = "\n"
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(\.\d+)?(e[-+]?\d+)?(?!\w)")
+
+
+def mistakes(records: dict[str, Record]) -> list[tuple[str, str, int]]:
     """The commonest diagnoses: (test, message with numbers left out, how many students)."""
-    counts: dict[tuple[str, str], int] = {}
-    for entry in entries.values():
-        for name, outcome in entry["tests"].items():
-            if outcome["status"] != PASSED:
-                words = re.sub(
-                    r"(?<![\w.])-?\d+(\.\d+)?(e[-+]?\d+)?(?!\w)", "#", outcome["message"].split("\n")[0]
-                )[:200]
-                key = name, f"{outcome['status']}: {words}"
-                counts[key] = counts.get(key, 0) + 1
+    counts = Counter(
+        (name, f"{test.status}: {_NUMBER.sub('#', test.message.partition(_LINE)[0])[:200]}")
+        for record in records.values()
+        for name, test in record.tests.items()
+        if not test.passed
+    )
     return sorted(((n, w, c) for (n, w), c in counts.items()), key=lambda item: (-item[2], item[0], item[1]))

@@ -12,8 +12,9 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,27 +23,10 @@ import flowlib
 from flowlib.course.box.outside import Box, BoxLost, CallRefused
 from flowlib.course.exercises.exercise import HIDDEN, TestCell
 from flowlib.course.exercises.rules import hidden_seeds, submitted_sources
+from flowlib.course.grading.record import Outcome, Status
 
-PASSED, FAILED, TIMED_OUT, LOST = "passed", "failed", "timed out", "kernel lost"
-MISSING, TAMPERING, NOT_GRADED = "missing", "tampering suspected", "not graded"
 FAR = 12345.0  # from everything that a right answer returns, and finite in every dtype
-_REASONS = {"timed out": TIMED_OUT, "kernel lost": LOST, "tampering": TAMPERING}
-
-
-@dataclass
-class Outcome:
-    """What became of one test cell."""
-
-    status: str
-    score: float
-    points: float
-    message: str = ""
-    seconds: float = 0.0
-    undefined: bool = False  # it failed because a name did not exist
-    doubts: list[str] = field(default_factory=list)  # what a person should see before these points count
-
-    def as_dict(self) -> dict:
-        return {key: value for key, value in asdict(self).items() if key not in ("undefined", "doubts")}
+_REASONS = {"timed out": Status.TIMED_OUT, "kernel lost": Status.LOST, "tampering": Status.TAMPERING}
 
 
 class _OutOfTime(BaseException):
@@ -73,25 +57,26 @@ def run_test(
     """
     run = functools.partial(_run, test, box, names, given, sources, seconds, key, private, released)
     outcome = run()
-    if outcome.status == PASSED and (nan := box.saw_nan):
+    if outcome.passed and (nan := box.saw_nan):
         # Every comparison with NaN is false, so a test that asks "is the error large?" lets it through.
         # A test that looks at a NaN does not pass when a number stands in its place.
         for number in (FAR, -FAR):
             box.for_nan = number
             again = run()
             box.for_nan = None
-            if again.status != PASSED:
-                return replace(outcome, status=FAILED, score=0.0, message=nan, doubts=[])
+            if not again.passed:
+                return replace(outcome, status=Status.FAILED, score=0.0, message=nan, doubts=[])
     return outcome
 
 
 def _run(test, box, names, given, sources, seconds, key, private, released) -> Outcome:
     """Run a test cell once; see `run_test`."""
     start = time.monotonic()
-    status, message, undefined, doubts = FAILED, "", False, []
+    status, message, undefined = Status.FAILED, "", False
+    doubts: list[str] = []
     try:
         with _quiet(), _time_limit(seconds), box.allow(seconds):
-            namespace = {"__name__": "__main__"}
+            namespace: dict[str, Any] = {"__name__": "__main__"}
             for number, source in enumerate(given):
                 exec(compile(source, f"<given {number}>", "exec"), namespace)
             namespace.update(box.look(names, seconds))
@@ -100,9 +85,9 @@ def _run(test, box, names, given, sources, seconds, key, private, released) -> O
                 hidden_seeds(f"{key} {test.grade_id}"),
             ):
                 exec(compile(test.source, _filename(test), "exec"), namespace)
-        status = PASSED
+        status = Status.PASSED
     except _OutOfTime:
-        status, message = TIMED_OUT, f"the test was stopped after {seconds:.0f} s"
+        status, message = Status.TIMED_OUT, f"the test was stopped after {seconds:.0f} s"
     except BoxLost as lost:
         message = str(lost)
     except (Exception, SystemExit) as error:
@@ -114,7 +99,7 @@ def _run(test, box, names, given, sources, seconds, key, private, released) -> O
         # Also when the test went on without the answer: what a lost process "passed" is worth nothing.
         status = _REASONS[box.lost.reason]
         message = str(box.lost)
-    score = test.points if status == PASSED else 0.0
+    score = test.points if status is Status.PASSED else 0.0
     seconds = round(time.monotonic() - start, 3)
     return Outcome(status, score, test.points, message, seconds, undefined, doubts if score else [])
 
@@ -153,8 +138,8 @@ def explain(error: BaseException, test: TestCell, saw_object: str = "", private:
         return "a hidden test, on other inputs than the visible ones, found a wrong result"
     if isinstance(error, AssertionError):
         return f"this does not hold: {_line(error, test)}"
-    said = "" if private else f": {saw_object or f'{type(error).__name__}: {error}'}"
-    return f"the test could not use what your code returned{said}"
+    why = "" if private else f": {saw_object or f'{type(error).__name__}: {error}'}"
+    return f"the test could not use what your code returned{why}"
 
 
 def cleared(message: str, known: Iterable[str]) -> str:
@@ -207,7 +192,8 @@ def _written_for_students(error: BaseException, test: TestCell) -> bool:
 
 def _line(error: BaseException, test: TestCell) -> str:
     frames = _frames(error, test)
-    return test.source.split("\n")[frames[-1].lineno - 1].strip() if frames else "a condition of the test"
+    number = frames[-1].lineno if frames else None
+    return test.source.split("\n")[number - 1].strip() if number else "a condition of the test"
 
 
 def _filename(test: TestCell) -> str:

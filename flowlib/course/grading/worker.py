@@ -1,7 +1,7 @@
 """A worker: a long-lived process that grades one submission after another.
 
 `python -m flowlib.course.grading.worker FD ...` starts one for each connection. It reads jobs and
-answers each with a verdict. Each job is judged in a fork, so that nothing of one submission reaches
+answers each with a reply. Each job is judged in a fork, so that nothing of one submission reaches
 the next, and a judge that hangs or dies is replaced by a verdict that says so.
 """
 
@@ -18,14 +18,15 @@ import socket
 import sys
 import time
 import traceback
-from dataclasses import asdict
 from pathlib import Path
 
 from flowlib.course.box import inside, values
-from flowlib.course.box.walls import Limits, NoSandbox
+from flowlib.course.box.walls import NoSandbox
 from flowlib.course.exercises import exercise
 from flowlib.course.grading import feedback, scratch, similarity, trial
 from flowlib.course.grading.judge import judge
+from flowlib.course.grading.record import from_json, to_json
+from flowlib.course.grading.workers import Job, Reply
 
 GRACE = 8.0  # seconds that a judge may need beyond its submission's budget
 MAX_REPLY = 2**28
@@ -63,15 +64,14 @@ def serve(jobs: socket.socket, zygote: socket.socket) -> None:
     with contextlib.suppress(values.Gone):
         values.send(jobs, "warm")
         while True:
-            job = values.receive(jobs, limit=2**30)
-            result = _in_fork(job, zygote, jobs)
-            for name in result.pop("imported", []):  # so that the next fork need not import them again
+            reply = _in_fork(from_json(Job, values.receive(jobs, limit=2**30)), zygote, jobs)
+            for name in reply.imported:  # so that the next fork need not import them again
                 with contextlib.suppress(Exception):
                     importlib.import_module(name)
-            values.send(jobs, result, limit=MAX_REPLY)
+            values.send(jobs, to_json(reply), limit=MAX_REPLY)
 
 
-def _in_fork(job: dict, zygote: socket.socket, jobs: socket.socket) -> dict:
+def _in_fork(job: Job, zygote: socket.socket, jobs: socket.socket) -> Reply:
     here, there = socket.socketpair()
     pid = os.fork()
     if pid == 0:
@@ -79,28 +79,29 @@ def _in_fork(job: dict, zygote: socket.socket, jobs: socket.socket) -> dict:
             here.close()
             # If the worker dies, its judge dies, and with it the student's process.
             ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
-            _limit_memory(job["limits"]["memory_mb"])
+            _limit_memory(job.limits.memory_mb)
             os.umask(0o022)  # a student's process, of another uid, reads the files laid out for it
             before = set(sys.modules)
-            result = run(job, zygote)
-            result["imported"] = sorted(set(sys.modules) - before)
-            values.send(there, result, limit=MAX_REPLY)
+            reply = run(job, zygote)
+            reply.imported = sorted(set(sys.modules) - before)
+            values.send(there, to_json(reply), limit=MAX_REPLY)
         except BaseException as error:
             with contextlib.suppress(Exception):
-                values.send(there, {"error": _in_words(error), "trace": traceback.format_exc()})
+                reply = Reply(error=_in_words(error), trace=traceback.format_exc())
+                values.send(there, to_json(reply))
         finally:
             os._exit(0)
     there.close()
-    end = time.monotonic() + job["limits"]["total_seconds"] + GRACE
+    end = time.monotonic() + job.limits.total_seconds + GRACE
     try:
         while not values.arriving(here, 0.5) and time.monotonic() < end:
             if values.hung_up(jobs):  # the grader is gone: nobody waits for this verdict
                 os._exit(0)
-        return values.receive(here, max(1.0, end - time.monotonic()), MAX_REPLY)
+        return from_json(Reply, values.receive(here, max(1.0, end - time.monotonic()), MAX_REPLY))
     except values.Late:
-        return {"error": "grading it took longer than its time budget and was stopped", "late": True}
+        return Reply(error="grading it took longer than its time budget and was stopped", late=True)
     except (values.Gone, values.Malformed) as error:
-        return {"error": DIED, "trace": repr(error)}
+        return Reply(error=DIED, trace=repr(error))
     finally:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
@@ -124,28 +125,28 @@ def _in_words(error: BaseException) -> str:
     return "the grader itself failed on it"
 
 
-def run(job: dict, zygote: socket.socket) -> dict:
-    """Judge a job: a dict of values, so that it can travel to any worker."""
-    if "trial" in job:
-        return {"trial": trial.why_not(zygote, Limits(**job["limits"]), job["isolate"])}
-    work = exercise.parse(json.loads(job["exercise"]), Path(job["assignment"]))
-    verdict = judge(
-        files=job["files"],
-        notes=job["notes"],
-        flags=job["flags"],
+def run(job: Job, zygote: socket.socket) -> Reply:
+    """Judge a job."""
+    if not job.student:
+        return Reply(error=trial.why_not(zygote, job.limits, job.isolate))
+    work = exercise.parse(json.loads(job.exercise), Path(job.assignment))
+    verdict, cells = judge(
+        files=job.files,
+        notes=job.notes,
+        flags=job.flags,
         exercise=work,
         zygote=zygote,
-        limits=Limits(**job["limits"]),
-        key=f"{job['key']} {job['assignment']}",
+        limits=job.limits,
+        key=f"{job.key} {job.assignment}",
         worker=os.getpid() % 1000,
-        seed=job["seed"],
-        isolate=job["isolate"],
+        seed=job.seed,
+        isolate=job.isolate,
     )
-    result = asdict(verdict)
-    cells = result.pop("cells")
-    result["notebook"] = feedback.executed_notebook(work, cells, result["tests"])
-    result["feedback"] = feedback.page(job["student"], job["assignment"], work, cells, result, job["isolate"])
-    return result
+    return Reply(
+        verdict=verdict,
+        notebook=feedback.executed_notebook(work, cells, verdict.tests),
+        feedback=feedback.page(job.student, job.assignment, work, cells, verdict, job.isolate),
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Many submissions at once: on this machine's cores, or on a Dask cluster.
 
-Both give the same jobs to the same workers and yield the results as they come. A worker that dies
+Both give the same jobs to the same workers and yield the replies as they come. A worker that dies
 is replaced and its job runs again; a job that kills three workers is given up, in words.
 """
 
@@ -13,16 +13,48 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from flowlib.course import extras
 from flowlib.course.box import values
-from flowlib.course.box.walls import FIGURES
+from flowlib.course.box.walls import FIGURES, Limits
 from flowlib.course.folders import CourseError
+from flowlib.course.grading.record import Verdict, from_json, to_json
 
 TRIES = 3
 MAX_JOB = 2**30  # bytes
 START_SECONDS = 300.0  # that a worker may take to start, on a very busy machine
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is to judge; without a student it only tries whether a notebook can run there."""
+
+    limits: Limits
+    isolate: bool
+    student: str = ""
+    assignment: str = ""
+    exercise: str = ""  # the instructor's notebook, as JSON
+    files: dict[str, bytes] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    fingerprint: str = ""
+    key: str = ""
+    seed: int = 0
+
+
+@dataclass
+class Reply:
+    """What a worker says of a job: a verdict and what shows it, or in words why there is none."""
+
+    verdict: Verdict | None = None
+    notebook: dict = field(default_factory=dict)  # as it was run
+    feedback: str = ""  # the page
+    error: str = ""
+    trace: str = ""
+    late: bool = False  # it was stopped, and would be again
+    imported: list[str] = field(default_factory=list)  # modules that judging it loaded
 
 
 class Worker:
@@ -33,8 +65,8 @@ class Worker:
         self.warm = False
         crew.append(self)
 
-    def run(self, job: dict) -> dict:
-        """One job's result.
+    def run(self, job: Job) -> Reply:
+        """One job's reply.
 
         Raises:
             values.Gone, values.Late, values.Malformed: the worker is of no use any more.
@@ -42,8 +74,8 @@ class Worker:
         if not self.warm:
             values.receive(self.connection, START_SECONDS)
             self.warm = True
-        values.send(self.connection, job, 60.0, limit=MAX_JOB)
-        return values.receive(self.connection, job["limits"]["total_seconds"] + 30.0, 2**30)
+        values.send(self.connection, to_json(job), 60.0, limit=MAX_JOB)
+        return from_json(Reply, values.receive(self.connection, job.limits.total_seconds + 30.0, 2**30))
 
     def close(self) -> None:
         """Let it end; the last of those started together waits until all have."""
@@ -88,7 +120,7 @@ def launch(module: str, connections: list[socket.socket]) -> subprocess.Popen:
     return process
 
 
-def run_with_retries(job: dict, get, drop) -> dict:
+def run_with_retries(job: Job, get: Callable[[], Worker], drop: Callable[[Worker], None]) -> Reply:
     """Run a job on the worker that `get` gives; after a worker's death `drop` it and try the next."""
     for _ in range(TRIES):
         worker = get()
@@ -96,7 +128,7 @@ def run_with_retries(job: dict, get, drop) -> dict:
             return worker.run(job)
         except (values.Gone, values.Late, values.Malformed, ConnectionError):
             drop(worker)
-    return {"error": f"the grader's process ended {TRIES} times while it graded this submission"}
+    return Reply(error=f"the grader's process ended {TRIES} times while it graded this submission")
 
 
 # ---------------------------------------------------------------------------- this machine
@@ -113,10 +145,11 @@ class Local:
             worker.close()
         self.workers = []
 
-    def run(self, jobs: Iterable[dict]) -> Iterator[tuple[dict, dict]]:
-        """Run jobs; yields (job, result) in the order of completion."""
-        source, lock, results = iter(jobs), threading.Lock(), queue.Queue()
-        stop = threading.Event()
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Reply]]:
+        """Run jobs; yields each with its reply in the order of completion."""
+        source, lock, stop = iter(jobs), threading.Lock(), threading.Event()
+        # A job with its reply, or how a thread ended: with an error or, where both are None, well.
+        replies: queue.Queue[tuple[Job | None, Reply | BaseException | None]] = queue.Queue()
 
         def serve(place: int) -> None:
             def drop(worker: Worker) -> None:
@@ -129,50 +162,50 @@ class Local:
                         job = next(source, None)
                     if job is None:
                         break
-                    results.put((job, run_with_retries(job, lambda: self.workers[place], drop)))
-                results.put((None, None))
+                    replies.put((job, run_with_retries(job, lambda: self.workers[place], drop)))
+                replies.put((None, None))
             except BaseException as error:
-                results.put((None, error))
+                replies.put((None, error))
 
         for place in range(len(self.workers)):
             threading.Thread(target=serve, args=(place,), daemon=True).start()
         try:
             running = len(self.workers)
             while running:
-                job, result = results.get()
-                if job is not None:
-                    yield job, result
-                elif result is None:
-                    running -= 1
+                job, reply = replies.get()
+                if isinstance(reply, BaseException):
+                    raise reply
+                if job and reply:
+                    yield job, reply
                 else:
-                    raise result
+                    running -= 1
         finally:
             stop.set()
 
 
 # ---------------------------------------------------------------------------- a Dask cluster
 
-_idle: queue.LifoQueue = queue.LifoQueue()  # of this process, when it is a Dask worker
+_idle: queue.LifoQueue[Worker] = queue.LifoQueue()  # of this process, when it is a Dask worker
 
 
-def run_on_dask_worker(job: dict) -> dict:
+def run_on_dask_worker(job: Job) -> Reply:
     """What a Dask worker does with a job: hand it to a grading worker of its own, kept warm."""
     with contextlib.suppress(queue.Empty):
         worker = _idle.get_nowait()
         return _and_keep(worker, job)
-    return _and_keep(*start(1), job)
+    return _and_keep(start(1)[0], job)
 
 
-def _and_keep(worker: Worker, job: dict) -> dict:
+def _and_keep(worker: Worker, job: Job) -> Reply:
     current = [worker]
 
     def drop(lost: Worker) -> None:
         lost.close()
         current[:] = start(1)
 
-    result = run_with_retries(job, lambda: current[0], drop)
+    reply = run_with_retries(job, lambda: current[0], drop)
     _idle.put(current[0])
-    return result
+    return reply
 
 
 class Cluster:
@@ -199,11 +232,12 @@ class Cluster:
     def close(self) -> None:
         self.client.close()
 
-    def run(self, jobs: Iterable[dict]) -> Iterator[tuple[dict, dict]]:
-        """Run jobs; yields (job, result) in the order of completion."""
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Reply]]:
+        """Run jobs; yields each with its reply in the order of completion."""
         from distributed import as_completed
 
-        source, waiting, done = iter(jobs), {}, as_completed()
+        source, done = iter(jobs), as_completed()
+        waiting: dict = {}  # by the keys of futures
 
         def submit() -> None:
             job = next(source, None)
@@ -218,8 +252,8 @@ class Cluster:
         for future in done:
             job = waiting.pop(future.key)
             try:
-                result = future.result()
+                reply = future.result()
             except Exception as error:
-                result = {"error": "the cluster could not grade this submission", "trace": repr(error)}
+                reply = Reply(error="the cluster could not grade this submission", trace=repr(error))
             submit()
-            yield job, result
+            yield job, reply

@@ -1,8 +1,0 @@
-"""
-task: task2
-why: "softsign"
-"""
-
-
-def bounded(raw, limit):
-    return raw / (1 + raw.abs() / limit)

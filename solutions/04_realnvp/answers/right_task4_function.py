@@ -1,8 +1,0 @@
-"""
-task: task4
-why: "the diagnosis as a function"
-"""
-
-
-def diagnosis():
-    return {"Ada": "order", "Ben": "healthy", "Cleo": "sees", "Dan": "mean", "Eve": "undo"}

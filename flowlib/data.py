@@ -239,7 +239,8 @@ def prepare(
 def _numbers(values: Any, name: str) -> Tensor:
     """A column in float64: a longitude's 1e-4 would drown in float32."""
     try:
-        column = torch.from_numpy(np.array(values, dtype=np.float64))
+        numbers = values.numpy(force=True) if isinstance(values, Tensor) else values
+        column = torch.from_numpy(np.array(numbers, dtype=np.float64))
     except (TypeError, ValueError):
         raise ValueError(f"{name} holds what is no number: leave it out, or make it the context") from None
     if bad := int((~torch.isfinite(column)).sum()):

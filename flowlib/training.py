@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -515,6 +516,23 @@ class Settings:
         return sys.stderr.isatty() if self.progress == "auto" else bool(self.progress)
 
 
+@contextmanager
+def _casts_anew(device: torch.device) -> Iterator[None]:
+    """Under autocast, cast the weights wherever they are used.
+
+    Autocast keeps its casts until it ends: around a whole training these would be the first weights.
+    """
+    kind = device.type
+    if not torch.is_autocast_enabled(kind):
+        yield
+        return
+    try:
+        with torch.autocast(kind, torch.get_autocast_dtype(kind), cache_enabled=False):
+            yield
+    finally:
+        torch.clear_autocast_cache()
+
+
 class _Run:
     """One training: `train` loops, `_step` changes the weights, `_look` records and keeps the best.
 
@@ -552,7 +570,7 @@ class _Run:
             leave=False,
             unit="step",
         )
-        with torch.random.fork_rng([device] if device.type == "cuda" else []), bar:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []), _casts_anew(device), bar:
             # Everybody shuffles alike, and draws noise of their own.
             generator = torch.Generator().manual_seed(settings.seed)
             torch.manual_seed(settings.seed + self.workers.rank)

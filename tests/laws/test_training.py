@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from flowlib.base import StandardNormal
-from flowlib.data import banana
+from flowlib.data import banana, two_moons
 from flowlib.flow import Flow
 from flowlib.linear import Linear
+from flowlib.models import RealNVP
 from flowlib.table import evaluate
 from flowlib.training import History, fit, fit_energy
 
@@ -376,3 +377,21 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path):
     for record in (1, 2):
         assert first[record] == second[record]
         assert first[record] == pytest.approx(single[record], rel=1e-6)
+
+
+def test_autocast_around_a_whole_training_follows_the_weights():
+    """Autocast keeps its casts of the weights until it ends; training changes the weights meanwhile."""
+    x, valid = two_moons(1000), two_moons(500, seed=1)
+    scores = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        flow = RealNVP(2, layers=4)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            with torch.no_grad():
+                flow.log_prob(valid)  # casts that carry no gradient
+            history = fit(flow, x, valid, steps=60, lr=3e-3, device="cpu")
+            inside = flow.log_prob(valid).mean().item()
+        scores.append(flow.log_prob(valid).mean().item())
+        assert inside == pytest.approx(scores[-1], abs=0.03)
+        assert -min(history.valid) == pytest.approx(scores[-1], abs=0.03)
+    assert scores[1] == pytest.approx(scores[0], abs=0.1)

@@ -1,6 +1,7 @@
 """Every model, in every precision, run and differentiated in every way: what is right, and what is refused.
 
-    python -m tests.derivatives                           print the table as Markdown (some minutes)
+    python -m tests.derivatives                           print the table as Markdown (some minutes):
+                                                          assets/figures/derivatives.md, which the site shows
     python -m tests.derivatives --model MAF --way vmap    of one model, or of one way
 
 Three results of a model are looked at as functions of a point x and of one number s, by which all its
@@ -249,6 +250,15 @@ def said(verdicts: list[str], words: dict[str, int]) -> str:
     return "; ".join(parts)
 
 
+ABOVE = """\
+# Which numbers are right
+
+Each model in each precision, run and differentiated in each way: log_prob, sample_with_log_prob and the round
+trip x → z → x with its log-determinants, held against central differences of the float64 model. A word holds for
+all three where none is named; what is refused says why, by a number that is explained below. Printed by
+`python -m tests.derivatives`."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", choices=MODELS)
@@ -256,6 +266,7 @@ def main() -> None:
     wanted = parser.parse_args()
     logging.disable(logging.WARNING)  # the compiler's
     torch.set_num_threads(1)
+    print(ABOVE, flush=True)
     for line in table([wanted.model] if wanted.model else [*MODELS], [wanted.way] if wanted.way else WAYS):
         print(line, flush=True)
 

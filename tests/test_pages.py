@@ -16,7 +16,7 @@ from jinja2 import UndefinedError
 
 from flowlib.course import edition
 from flowlib.course.folders import CourseError
-from flowlib.course.pages import site, templates
+from flowlib.course.pages import reference, site, templates
 from flowlib.course.pages.slides import make_slides
 from flowlib.course.pages.web import replaced
 from tests.conftest import HOUSE
@@ -196,3 +196,51 @@ def test_a_picture_that_slides_cannot_hold_is_refused(course):
     demo.write_text(demo.read_text().replace(f"src='{DOT}'", 'src=\\"none.png\\"'))
     with pytest.raises(CourseError, match=r"does not exist: none\.png"):
         make_slides(course, "01_tiny")
+
+
+# ---------------------------------------------------------------------------- the reference
+
+
+def test_every_public_name_has_an_address():
+    known = reference.addresses(HOUSE)
+    for module, tree in reference.modules(HOUSE).items():
+        assert set(reference.public(tree)) <= set(known), module
+    assert known["Coupling"] == "flowlib.coupling.Coupling"
+    assert known["COLORS"] == "flowlib.drawing.COLORS", "plots only passes it on"
+    assert {"Flow", "fit"} <= set(reference.most_used(HOUSE)) and "two_moons" not in reference.most_used(
+        HOUSE
+    )
+
+
+def test_a_docstring_means_in_rst_what_it_says():
+    words = "log |det dz/dx| of (batch, *event), **more and x_ by `fit`, `a_ * b`"
+    assert reference.as_rst(words, {"fit": "flowlib.training.fit"}) == (
+        r"log \|det dz/dx\| of (batch, \*event), \*\*more and x\_ by "
+        ":py:obj:`fit <flowlib.training.fit>`, ``a_ * b``"
+    )
+    shown = "Example:\n    >>> 2 * 3  # `x_`\n    6\n\nA | b::\n\n    | c |\n\nd*"
+    assert reference.as_rst(shown, {}) == shown.replace("A |", r"A \|").replace("d*", r"d\*")
+
+
+def test_a_lesson_links_what_it_uses_for_the_first_time():
+    def cell(kind, source):
+        return {"cell_type": kind, "source": source}
+
+    known = {"Coupling": "flowlib.coupling.Coupling", "fit": "flowlib.training.fit"}
+    cells = [
+        cell("markdown", "`fit`"),
+        cell("code", "from flowlib import training\nfrom flowlib.coupling import Coupling as Layer"),
+        cell("code", "%time f()"),
+        cell("code", "fit = 1\nfit\nlayer = Layer(2)\ntraining.fit(layer)"),
+        cell("code", "Layer(3)"),
+    ]
+    linked = reference.link_first_uses(cells, known)
+    assert [c for c in linked if c in cells] == cells and len(linked) == len(cells) + 1
+    assert linked[4]["source"].strip() == (
+        "In the reference: {py:obj}`Coupling <flowlib.coupling.Coupling>`, "
+        "{py:obj}`fit <flowlib.training.fit>`"
+    )
+
+
+def test_the_site_of_a_course_without_flowlib_has_no_reference(course):
+    assert not site.make_site(course).with_name("reference").exists()

@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 from flowlib.course.folders import lesson_names
-from flowlib.course.pages.site import make_site
+from flowlib.course.pages import reference
+from flowlib.course.pages.site import PAPERS, make_site
 from flowlib.course.pages.slides import make_slides
 from tests.conftest import HOUSE
 
@@ -69,6 +70,23 @@ def test_formulas_are_set_and_citations_lead_to_them(page, site):
     for link in page.locator("article a[href*='#eq-']").all():
         address = link.get_attribute("href")
         assert address.split("#")[0] or page.locator(f"[id='{address.split('#')[1]}']").count(), address
+
+
+def test_the_reference_has_every_public_name_and_links_lead_to_it(page, site):
+    folder, base = site
+    for module, tree in reference.modules(HOUSE).items():
+        shown = (folder / "reference" / f"{module}.html").read_text(encoding="utf-8")
+        known = reference.addresses(HOUSE)
+        missing = [name for name in reference.public(tree) if known[name] not in shown]
+        assert reference.public(tree) and not missing, f"{module}: {missing}"
+        own = [known[name] for name in reference.public(tree) if known[name].split(".")[1] == module]
+        assert all(f'id="{address}"' in shown for address in own), module
+    for lesson in lesson_names(HOUSE):
+        shown = (folder / "lessons" / lesson / "lesson.html").read_text(encoding="utf-8")
+        assert re.search(r'In the reference:\s*<a [^>]*href="\.\./\.\./reference/', shown), lesson
+    page.goto(f"{base}/index.html")
+    for name in ("reference/index.html", *(f"{paper}.html" for paper in PAPERS)):
+        assert page.locator(f"article a[href='{name}']").count() == 1, name
 
 
 def test_search_finds_a_word(page, site):

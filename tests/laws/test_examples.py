@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +22,11 @@ def examples(room: str) -> list[doctest.DocTest]:
     module = importlib.import_module(f"flowlib.{room}")
     names = {"torch": torch} | {name: getattr(flowlib, name) for name in flowlib.__all__} | vars(module)
     return doctest.DocTestFinder(exclude_empty=False).find(module, globs=names)
+
+
+def test_no_module_with_an_example_is_left_out():
+    folder = Path(flowlib.__file__).parent
+    assert {path.stem for path in folder.glob("*.py") if ">>> " in path.read_text()} == set(ROOMS)
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -31,10 +31,10 @@ def modules(root: Path) -> dict[str, ast.Module]:
 
 def public(tree: ast.Module) -> list[str]:
     """The names in `__all__`."""
-    return next(
-        (ast.literal_eval(node.value) for node in tree.body if _assigned(node) == {"__all__"}),
-        [],
-    )
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and _assigned(node) == {"__all__"}:
+            return ast.literal_eval(node.value)
+    return []
 
 
 def addresses(root: Path) -> dict[str, str]:

@@ -21,7 +21,12 @@ from flowlib.course.pages.web import MATH, read_notebook, replaced, title_of, wo
 
 KINDS = {"lesson": "Lesson", "demo": "Demo", "exercises": "Exercises"}
 CHEAT_SHEET = "cheatsheet.html"
-PAPERS = {"recipes": "Recipes", "changelog": "Changes"}  # pages of their own: assets/recipes.md
+# Pages that are no lesson, and their files.
+PAPERS = {
+    "recipes": "assets/recipes.md",
+    "derivatives": "assets/figures/derivatives.md",
+    "changelog": "assets/changelog.md",
+}
 STATIC = Path(__file__).parent / "static"  # what the site shows beside its pages
 TAG = re.compile(r"\\tag\{(\d+\.\d+[a-z]?)\}")
 
@@ -141,9 +146,12 @@ def _write_source(root: Path, source: Path) -> None:
         shown.parent.mkdir(exist_ok=True)
         shutil.copy(root / name, f"{shown}.txt")
         shown.with_suffix(".md").write_text(templates.render("code.md", name=name, file=shown.name))
-    papers = [name for name in PAPERS if (root / "assets" / f"{name}.md").is_file()]
-    for name in papers:
-        shutil.copy(root / "assets" / f"{name}.md", source)
+    papers = {}
+    for name, address in PAPERS.items():
+        if (root / address).is_file():
+            words = (root / address).read_text(encoding="utf-8")
+            papers[name] = words.partition("\n")[0].removeprefix("# ")
+            (source / f"{name}.md").write_text(words, encoding="utf-8")
     documented = reference.write(root, source, {Path(name).stem for name in code})
     index = _index(root, pages, sorted(code), papers, documented)
     (source / "index.md").write_text(index, encoding="utf-8")
@@ -216,7 +224,7 @@ def _name(tag: str) -> str:
 
 
 def _index(
-    root: Path, pages: dict[str, Path], code: list[str], papers: list[str], documented: list[str]
+    root: Path, pages: dict[str, Path], code: list[str], papers: dict[str, str], documented: list[str]
 ) -> str:
     """The first page: a row for each lesson, and the order of all pages."""
     lessons: dict[str, dict[str, str]] = {}  # lesson -> kind of page -> its address
@@ -235,6 +243,6 @@ def _index(
         titles=titles,
         kinds=KINDS,
         code=[Path(name).stem for name in code],
-        papers={name: PAPERS[name] for name in papers},
+        papers=papers,
         reference=documented,
     )

@@ -254,8 +254,8 @@ ABOVE = """\
 # Which numbers are right
 
 Each model in each precision, run and differentiated in each way: log_prob, sample_with_log_prob and the round
-trip x → z → x with its log-determinants, held against central differences of the float64 model. A word holds for
-all three where none is named; what is refused says why, by a number that is explained below. Printed by
+trip x → z → x with its log-determinants, held against central differences of the float64 model. A word holds
+for all three where none is named; what is refused says why, by a number that is explained below. Printed by
 `python -m tests.derivatives`."""
 
 

@@ -204,9 +204,12 @@ def test_a_picture_that_slides_cannot_hold_is_refused(course):
 def test_every_public_name_has_an_address():
     known = reference.addresses(HOUSE)
     for module, tree in reference.modules(HOUSE).items():
-        assert set(reference.public(tree)) <= set(known), module
+        own = reference.own(tree, module)
+        assert set(reference.public(tree)) <= {*own, *known}, module
+        assert all(known.get(name, address) == address for name, address in own.items())
     assert known["Coupling"] == "flowlib.coupling.Coupling"
     assert known["COLORS"] == "flowlib.drawing.COLORS", "plots only passes it on"
+    assert "Split" not in known, "data and image each have one"
     assert {"Flow", "fit"} <= set(reference.most_used(HOUSE)) and "two_moons" not in reference.most_used(
         HOUSE
     )

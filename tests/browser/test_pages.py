@@ -74,13 +74,13 @@ def test_formulas_are_set_and_citations_lead_to_them(page, site):
 
 def test_the_reference_has_every_public_name_and_links_lead_to_it(page, site):
     folder, base = site
+    known = reference.addresses(HOUSE)
     for module, tree in reference.modules(HOUSE).items():
         shown = (folder / "reference" / f"{module}.html").read_text(encoding="utf-8")
-        known = reference.addresses(HOUSE)
-        missing = [name for name in reference.public(tree) if known[name] not in shown]
-        assert reference.public(tree) and not missing, f"{module}: {missing}"
-        own = [known[name] for name in reference.public(tree) if known[name].split(".")[1] == module]
-        assert all(f'id="{address}"' in shown for address in own), module
+        own = reference.own(tree, module)
+        assert [name for name, address in own.items() if f'id="{address}"' not in shown] == [], module
+        passed_on = [known[name] for name in reference.public(tree) if name not in own]
+        assert [address for address in passed_on if f"#{address}" not in shown] == [], module
     for lesson in lesson_names(HOUSE):
         shown = (folder / "lessons" / lesson / "lesson.html").read_text(encoding="utf-8")
         assert re.search(r'In the reference:\s*<a [^>]*href="\.\./\.\./reference/', shown), lesson

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,21 +38,27 @@ def public(tree: ast.Module) -> list[str]:
     return []
 
 
+def own(tree: ast.Module, module: str) -> dict[str, str]:
+    """The public names that a module defines, and their addresses: Coupling -> flowlib.coupling.Coupling."""
+    names = set(public(tree))
+    defined = set[str]()
+    for node in tree.body:
+        defined |= {node.name} if isinstance(node, ast.ClassDef | ast.FunctionDef) else _assigned(node)
+    return {name: f"flowlib.{module}.{name}" for name in names & defined}
+
+
 def addresses(root: Path) -> dict[str, str]:
-    """Where each public name of flowlib is defined: Coupling -> flowlib.coupling.Coupling."""
-    return {
-        name: f"flowlib.{module}.{name}"
-        for module, tree in modules(root).items()
-        for node in tree.body
-        for name in ({node.name} if isinstance(node, ast.ClassDef | ast.FunctionDef) else _assigned(node))
-        if name in public(tree)
-    }
+    """The addresses of all public names but those that two modules give to different things, as Split."""
+    every = [item for module, tree in modules(root).items() for item in own(tree, module).items()]
+    times = Counter(name for name, _ in every)
+    return {name: address for name, address in every if times[name] == 1}
 
 
 def most_used(root: Path) -> dict[str, str]:
     """The addresses of what can be had from flowlib itself: its layers, models and the like."""
     known, package = addresses(root), root / "flowlib" / "__init__.py"
-    return {name: known[name] for name in public(ast.parse(package.read_text("utf-8")))} if known else {}
+    names = public(ast.parse(package.read_text("utf-8"))) if known else []
+    return {name: known[name] for name in names}
 
 
 def _assigned(node: ast.stmt) -> set[str]:
@@ -71,7 +78,7 @@ def write(root: Path, source: Path, shown: set[str]) -> list[str]:
     folder.mkdir()
     for name, tree in trees.items():
         # A name that a module only passes on is documented once, at home.
-        foreign = {word: known[word] for word in public(tree) if known[word] != f"flowlib.{name}.{word}"}
+        foreign = {word: known[word] for word in public(tree) if word not in own(tree, name)}
         page = templates.render("module.md", name=name, foreign=foreign, code=name in shown)
         (folder / f"{name}.md").write_text(page, encoding="utf-8")
     words = {name: (ast.get_docstring(tree) or "").splitlines()[0] for name, tree in trees.items()}
@@ -145,13 +152,15 @@ def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx: how docstrings are read, and which members of a class are shown."""
     from torch import nn
 
-    known = addresses(Path(app.srcdir).parents[1])
+    root = Path(app.srcdir).parents[1]
+    known = addresses(root)
+    at_home = {name: known | own(tree, name) for name, tree in modules(root).items()}
     of_torch = {inspect.getdoc(getattr(nn.Module, name)) for name in dir(nn.Module)}
 
     def translate(app: Any, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
-        docstring = "\n".join(lines).strip("\n")
+        docstring, links = "\n".join(lines).strip("\n"), at_home[name.split(".")[1]]
         # What torch says of every module's forward tells nothing of this one.
-        lines[:] = [] if docstring in of_torch else as_rst(docstring, known).split("\n")
+        lines[:] = [] if docstring in of_torch else as_rst(docstring, links).split("\n")
 
     def skip(app: Any, what: str, name: str, thing: object, skipped: bool, options: object) -> bool | None:
         if what != "class" or skipped:

@@ -221,8 +221,15 @@ def test_a_docstring_means_in_rst_what_it_says():
         r"log \|det dz/dx\| of (batch, \*event), \*\*more and x\_ by "
         ":py:obj:`fit <flowlib.training.fit>`, ``a_ * b``"
     )
+    assert reference.as_rst("two `MLP`s, `no`.", {}) == r"two ``MLP``\ s, ``no``."
     shown = "Example:\n    >>> 2 * 3  # `x_`\n    6\n\nA | b::\n\n    | c |\n\nd*"
     assert reference.as_rst(shown, {}) == shown.replace("A |", r"A \|").replace("d*", r"d\*")
+
+
+def test_what_a_comment_says_of_a_constant():
+    source = "# Not this.\n\n# In nats:\n# log 2.\nONE: float = 0.69\nTWO = ONE  # twice ONE\nBARE = 1\n"
+    said = [reference.comment_on(name, source) for name in ("ONE", "TWO", "BARE", "NONE")]
+    assert said == ["In nats:\nlog 2.", "twice ONE", "", ""]
 
 
 def test_a_lesson_links_what_it_uses_for_the_first_time():

@@ -47,6 +47,21 @@ def own(tree: ast.Module, module: str) -> dict[str, str]:
     return {name: f"flowlib.{module}.{name}" for name in names & defined}
 
 
+def constants(tree: ast.Module) -> dict[str, bool]:
+    """The public names that a module gives to a value, and whether the value is short enough to be shown."""
+    names = public(tree)
+    return {
+        name: len(ast.unparse(node)) < 100 for node in tree.body for name in _assigned(node) if name in names
+    }
+
+
+def comment_on(name: str, source: str) -> str:
+    """The comment above the line that gives a value to this name, or at its end."""
+    found = re.search(rf"((?:^#.*\n)*)^{name}\b[^#\n]*=[^#\n]*(#.*)?$", source, re.MULTILINE)
+    lines = (found.group(1) or found.group(2) or "").splitlines() if found else []
+    return "\n".join(line.lstrip("# ") for line in lines)
+
+
 def addresses(root: Path) -> dict[str, str]:
     """The addresses of all public names but those that two modules give to different things, as Split."""
     every = [item for module, tree in modules(root).items() for item in own(tree, module).items()]
@@ -77,9 +92,14 @@ def write(root: Path, source: Path, shown: set[str]) -> list[str]:
     folder = source / "reference"
     folder.mkdir()
     for name, tree in trees.items():
-        # A name that a module only passes on is documented once, at home.
-        foreign = {word: known[word] for word in public(tree) if word not in own(tree, name)}
-        page = templates.render("module.md", name=name, foreign=foreign, code=name in shown)
+        mine = own(tree, name)
+        page = templates.render(
+            "module.md",
+            name=name,
+            constants={mine[word]: short for word, short in constants(tree).items()},
+            foreign={word: known[word] for word in public(tree) if word not in mine},
+            code=name in shown,
+        )
         (folder / f"{name}.md").write_text(page, encoding="utf-8")
     words = {name: (ast.get_docstring(tree) or "").splitlines()[0] for name, tree in trees.items()}
     (folder / "index.md").write_text(templates.render("reference.md", words=words), encoding="utf-8")
@@ -138,8 +158,11 @@ def as_rst(docstring: str, known: dict[str, str]) -> str:
         return f":py:obj:`{part} <{known[part]}>`" if part in known else f"``{part}``"
 
     def prose(part: str) -> str:
-        pieces = CODE.split(part)
-        return "".join(code(piece) if odd % 2 else words(piece) for odd, piece in enumerate(pieces))
+        pieces = [code(piece) if odd % 2 else words(piece) for odd, piece in enumerate(CODE.split(part))]
+        # Code ends before a word only if the two are set apart, as in `Coupling`s.
+        return "".join(
+            ("\\ " if at and piece[:1].isalnum() else "") + piece for at, piece in enumerate(pieces)
+        )
 
     result, at = [], 0
     for shown in SHOWN.finditer(docstring):
@@ -159,6 +182,9 @@ def setup(app: Any) -> dict[str, bool]:
 
     def translate(app: Any, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
         docstring, links = "\n".join(lines).strip("\n"), at_home[name.split(".")[1]]
+        if what == "data":  # an object's own docstring is that of its type
+            module, word = name.rsplit(".", 1)
+            docstring = comment_on(word, (root / f"{module.replace('.', '/')}.py").read_text("utf-8"))
         # What torch says of every module's forward tells nothing of this one.
         lines[:] = [] if docstring in of_torch else as_rst(docstring, links).split("\n")
 

@@ -8,6 +8,7 @@ register does not know is refused, and so is a file that would build more than i
 from __future__ import annotations
 
 import functools
+import inspect
 import json
 import math
 import os
@@ -37,6 +38,16 @@ class _Unsaved:
         self.kind = kind
 
 
+class _OfInit:
+    """The signature of a class: that of its `__init__`, where Python would show the one of `__new__`."""
+
+    def __get__(self, instance: object, owner: type) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("an instance is called as its class says by __call__")
+        whole = inspect.signature(owner.__init__)  # type: ignore[misc]
+        return whole.replace(parameters=list(whole.parameters.values())[1:])
+
+
 class Built:
     """Remembers what it was built with, so that `Flow.save` can write it down. For modules.
 
@@ -44,6 +55,8 @@ class Built:
         >>> arguments_of(MLP(2, 4, hidden=8))
         ((2, 4), {'hidden': 8})
     """
+
+    __signature__ = _OfInit()
 
     def __new__(cls, *arguments: Any, **named: Any) -> Self:
         self = super().__new__(cls)

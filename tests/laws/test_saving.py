@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import time
@@ -434,3 +435,10 @@ def test_a_base_that_learns_one_number_for_all_learns_one_after_loading(file):
     flow.save(file)
     twin = Flow.load(file)
     assert [p.shape for p in twin.base.parameters()] == [torch.Size([])]
+
+
+def test_a_class_shows_what_it_is_built_with():
+    """In help() and in editors; `Built` sees the arguments first, but takes none of its own."""
+    assert list(inspect.signature(NSF).parameters)[:3] == ["dim", "layers", "hidden"]
+    assert list(inspect.signature(Standardizer).parameters) == ["shift", "scale", "log"]
+    assert list(inspect.signature(NSF(2)).parameters) != list(inspect.signature(NSF).parameters)

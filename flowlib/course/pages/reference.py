@@ -182,11 +182,15 @@ def setup(app: Any) -> dict[str, bool]:
 
     def translate(app: Any, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
         docstring, links = "\n".join(lines).strip("\n"), at_home[name.split(".")[1]]
-        if what == "data":  # an object's own docstring is that of its type
+        # What torch says of every module's forward, or Python of every float, tells nothing of this one.
+        empty = docstring in of_torch or what == "data"
+        lines[:] = [] if empty else as_rst(docstring, links).split("\n")
+
+    def comment(app: Any, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+        if what == "data":
             module, word = name.rsplit(".", 1)
-            docstring = comment_on(word, (root / f"{module.replace('.', '/')}.py").read_text("utf-8"))
-        # What torch says of every module's forward tells nothing of this one.
-        lines[:] = [] if docstring in of_torch else as_rst(docstring, links).split("\n")
+            source = (root / f"{module.replace('.', '/')}.py").read_text("utf-8")
+            lines[:] = [*as_rst(comment_on(word, source), known).split("\n"), ""]
 
     def skip(app: Any, what: str, name: str, thing: object, skipped: bool, options: object) -> bool | None:
         if what != "class" or skipped:
@@ -195,6 +199,7 @@ def setup(app: Any) -> dict[str, bool]:
         torchs = hasattr(nn.Module, name) and name != "forward" and not getattr(thing, "__doc__", None)
         return True if torchs or not method else None
 
-    app.connect("autodoc-process-docstring", translate, priority=100)  # before napoleon, which is at 500
+    app.connect("autodoc-process-docstring", translate, priority=100)  # napoleon comes at 500, and would
+    app.connect("autodoc-process-docstring", comment, priority=900)  # read types into a comment
     app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True}

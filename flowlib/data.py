@@ -21,6 +21,7 @@ from torch import Tensor
 from flowlib import moved
 from flowlib.assets import asset
 from flowlib.bijection import Bijection, draw_uniform, require, sum_event, sum_terms
+from flowlib.failures import column_of
 
 __all__ = [
     "BANANA_ENTROPY", "CHECKERBOARD_ENTROPY", "DIGITS_LEVELS", "ENERGIES", "NOISY_SINE_ENTROPY",
@@ -144,8 +145,7 @@ def dequantize(
     is a lower bound for that of the rounded ones (Theis et al., 2016, section 3.1).
 
     Args:
-        x: rounded values, any shape.
-        step: the rounding step, broadcast against x.
+        x, step: rounded values of any shape, and the rounding step, broadcast against x.
         generator: draw from this one instead of one that starts from `seed`.
     """
     return x + step * (draw_uniform(x.shape, x, generator or seeded(seed)) - 0.5)
@@ -162,7 +162,6 @@ def split_rows(
     """Row numbers of a random split: (train, valid, test), together every number below n once.
 
     Args:
-        n: number of rows.
         valid, test: the shares of the two smaller parts.
         generator: draw from this one instead of one that starts from `seed`.
     """
@@ -216,38 +215,23 @@ def prepare(
         raise ValueError(f"expected columns among {', '.join(names)}; got {', '.join(unknown)}")
     if context is not None and context not in table:
         raise ValueError(f"expected a context among {', '.join(table)}; got {context}")
-    x = torch.stack([_numbers(table[name], name) for name in names]).T
+    x = torch.stack([column_of(table[name], name) for name in names]).T
     step = torch.tensor([steps.get(name, 0.0) for name in names], dtype=x.dtype)
     generator = seeded(seed)
-    parts = split_rows(len(x), valid=valid, test=test, generator=generator)
+    first, second, third = split_rows(len(x), valid=valid, test=test, generator=generator)
     x = dequantize(x, step, generator=generator)
     for name in log:
         if (least := float(x[:, names.index(name)].min())) <= 0:
             raise ValueError(f"{name}: a logarithm needs values > 0, got {least:.3g} after the noise")
-    units = Standardizer.fit(x[parts[0]], [name in log for name in names])
+    units = Standardizer.fit(x[first], [name in log for name in names])
     z = units.inverse(x)[0].to(dtype)
     labels = np.array([] if context is None else table[context], dtype=str)
     categories, which = np.unique(labels, return_inverse=True)
     one_hot = torch.eye(len(categories), dtype=dtype)[which] if len(labels) else torch.empty(len(x), 0)
-    first, second, third = parts
     return (
         Split(z[first], z[second], z[third], tuple(names), units.to(dtype)),
         Split(one_hot[first], one_hot[second], one_hot[third], tuple(categories.tolist())),
     )
-
-
-def _numbers(values: Any, name: str) -> Tensor:
-    """A column in float64: a longitude's 1e-4 would drown in float32."""
-    try:
-        numbers = values.numpy(force=True) if isinstance(values, Tensor) else values
-        column = torch.from_numpy(np.array(numbers, dtype=np.float64))
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} holds what is no number: leave it out, or make it the context") from None
-    if bad := int((~torch.isfinite(column)).sum()):
-        raise ValueError(
-            f"{name} holds {bad} values that are missing or infinite: drop these rows, or model them"
-        )
-    return column
 
 
 # --------------------------------------------------------------------------- one dimension
@@ -499,9 +483,8 @@ def _table(rows: np.ndarray, layout: dict, columns: Sequence[str], seed: int, dt
         raise ValueError(f"expected columns among {', '.join(layout)}; got {list(columns)}")
     steps = {name: layout[name][1] for name in columns}
     log = [name for name in columns if layout[name][2]]
-    return prepare(
-        {name: rows[:, layout[name][0]] for name in columns}, log=log, steps=steps, seed=seed, dtype=dtype
-    )[0]
+    table = {name: rows[:, layout[name][0]] for name in columns}
+    return prepare(table, log=log, steps=steps, seed=seed, dtype=dtype)[0]
 
 
 def ames_prices(dtype: torch.dtype = torch.float32) -> Tensor:

@@ -6,14 +6,16 @@ import math
 import warnings
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from flowlib.flow import Flow
 from flowlib.linear import ActNorm
 
-__all__ = ["check_finite", "diverged", "warn_of_scale"]
+__all__ = ["check_finite", "column_of", "diverged", "warn_of_scale"]
 
 # Numbers beyond the first, which a flow takes to latents beyond the second, say that nobody standardised the
 # data: a flow reaches a scale of 1,000 within a few hundred steps, one of 100,000 hardly ever.
@@ -34,6 +36,20 @@ def check_finite(values: Tensor, name: str) -> None:
         f"belongs to them: keep = torch.isfinite({name}).view(len({name}), -1).all(1); or fill the gaps and "
         "tell the flow by a context where they were"
     )
+
+
+def column_of(values: Any, name: str) -> Tensor:
+    """A column in float64: a longitude's 1e-4 would drown in float32."""
+    try:
+        numbers = values.numpy(force=True) if isinstance(values, Tensor) else values
+        column = torch.from_numpy(np.array(numbers, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} holds what is no number: leave it out, or make it the context") from None
+    if bad := int((~torch.isfinite(column)).sum()):
+        raise ValueError(
+            f"{name} holds {bad} values that are missing or infinite: drop these rows, or model them"
+        )
+    return column
 
 
 def warn_of_scale(flow: Flow, x: Tensor, context: Tensor | None) -> None:

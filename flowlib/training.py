@@ -10,17 +10,19 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from flowlib import moved
-from flowlib.failures import check_finite, diverged, warn_of_scale
+from flowlib.failures import diverged, warn_of_scale
 from flowlib.flow import Flow
-from flowlib.inputs import check_tensor, whole_number
+from flowlib.inputs import whole_number
 from flowlib.processes import Workers
 from flowlib.recording import Repeater
+from flowlib.rows import Batch, Rows, read_rows
 
 __all__ = [
     "VALIDATION_ROWS", "History", "NotFinite", "Settings", "Update", "best_device", "fit", "fit_energy",
@@ -140,48 +142,19 @@ def fit(
     Warns:
         UserWarning: x is far from where the flow starts, a sign that it was not standardised.
     """
-    given = {
-        "x": x, "valid": valid, "context": context, "valid_context": valid_context,
-        "weights": weights, "valid_weights": valid_weights,
-    }  # fmt: skip
-    for name, values in given.items():
-        if values is not None:
-            check_tensor(values, name)
     if loss is None:
         _check_scores(flow)
-    _check_rows(x, valid, context, valid_context, weights, valid_weights)
+    data, held_out = read_rows(x, valid, context, valid_context, weights, valid_weights)
     _check_batch_size(batch_size)
     if patience is not None and valid is None:
         raise ValueError("patience= watches the validation loss: pass validation data as well")
-    for name, values in given.items():
-        if values is not None:
-            check_finite(values, name)
     if loss is None and isinstance(flow, Flow):
         warn_of_scale(flow, x, context)
-    weights, valid_weights = _relative(weights, "weights", x), _relative(valid_weights, "valid_weights", x)
     batch_size = min(batch_size, len(x))
-    steps = _count_steps(steps, epochs, len(x) // batch_size)
     loss = loss or negative_log_likelihood
     workers = Workers(best_device() if device == "auto" else device)
-
-    def batches(generator: torch.Generator, device: torch.device) -> Iterator[Batch]:
-        parts = [None if part is None else part.to(device) for part in (x, context, weights)]
-        while True:
-            # Shuffling once an epoch makes every batch a slice, which copies nothing.
-            order = torch.randperm(len(x), generator=generator).to(device)
-            shuffled = [None if part is None else part[order] for part in parts]
-            for first in range(0, len(x) - batch_size + 1, batch_size):
-                rows, extra, heavy = (
-                    None if part is None else part[first : first + batch_size] for part in shuffled
-                )
-                assert rows is not None
-                yield rows, extra, heavy
-
-    validate = (
-        None if valid is None else _validation(flow, loss, valid, valid_context, valid_weights, workers)
-    )
     settings = Settings(
-        steps=steps,
+        steps=_count_steps(steps, epochs, len(x) // batch_size),
         lr=lr,
         weight_decay=weight_decay,
         clip=clip,
@@ -192,7 +165,8 @@ def fit(
         seed=seed,
         progress=progress,
     )
-    return _Run(flow, batches, loss, validate, workers, settings).train()
+    validate = None if held_out is None else _validation(flow, loss, held_out, workers)
+    return _Run(flow, partial(data.batches, batch_size), loss, validate, workers, settings).train()
 
 
 def fit_energy(
@@ -273,19 +247,6 @@ def _check_scores(flow: nn.Module) -> None:
     raise TypeError(f"fit needs a model with log_prob(x), got {type(flow).__name__}: {advice}")
 
 
-def _relative(weights: Tensor | None, name: str, x: Tensor) -> Tensor | None:
-    """Weights whose mean is 1: then the mean of weighted losses, over all rows, is the weighted mean."""
-    if weights is None:
-        return None
-    if weights.dim() != 1 or not bool((weights >= 0).all()) or not bool((weights > 0).any()):
-        raise ValueError(
-            f"{name} must be one number >= 0 for each row, not all of them 0; got shape "
-            f"{tuple(weights.shape)}, from {weights.min().item():.3g} to {weights.max().item():.3g}"
-        )
-    weights = weights.double()
-    return (weights / weights.mean()).to(torch.float64 if x.dtype == torch.float64 else torch.float32)
-
-
 def _weighted(losses: Tensor, weights: Tensor | None) -> Tensor:
     """Each row's loss times its weight; their mean is what is trained on."""
     if weights is None:
@@ -297,56 +258,24 @@ def _weighted(losses: Tensor, weights: Tensor | None) -> Tensor:
     return losses * weights
 
 
-Batch = tuple[Tensor, Tensor | None, Tensor | None]  # rows, their context, their weights
 VALIDATION_ROWS = 8192
 
 
 def _validation(
-    flow: nn.Module,
-    loss: Callable[..., Tensor],
-    x: Tensor,
-    context: Tensor | None,
-    weights: Tensor | None,
-    workers: Workers,
+    flow: nn.Module, loss: Callable[..., Tensor], data: Rows, workers: Workers
 ) -> Callable[[torch.device], float]:
-    """A function of the device: the mean loss over the rows of x, shared out over the processes."""
-    mine = workers.share(x)
-    extra, heavy = (None if part is None else workers.share(part) for part in (context, weights))
+    """A function of the device: the mean loss over all rows, shared out over the processes."""
+    mine = data.share(workers)
 
     def validate(device: torch.device) -> float:
         total = 0.0
-        for first in range(0, len(mine), VALIDATION_ROWS):
-            part = slice(first, first + VALIDATION_ROWS)
-            rows = mine[part].to(device)
-            given, share = (None if whole is None else whole[part].to(device) for whole in (extra, heavy))
-            total += _weighted(loss(flow, rows, given), share).mean().item() * len(rows)
-        return workers.sum(torch.tensor(total, device=device)).item() / len(x)
+        for part in mine.slices(VALIDATION_ROWS, last=True):
+            rows, context, weights = (None if some is None else some.to(device) for some in part)
+            assert rows is not None
+            total += _weighted(loss(flow, rows, context), weights).mean().item() * len(rows)
+        return workers.sum(torch.tensor(total, device=device)).item() / len(data)
 
     return validate
-
-
-def _check_rows(
-    x: Tensor,
-    valid: Tensor | None,
-    context: Tensor | None,
-    valid_context: Tensor | None,
-    weights: Tensor | None,
-    valid_weights: Tensor | None,
-) -> None:
-    """Raise unless there are rows, and a row of context and a weight for each."""
-    if len(x) == 0:
-        raise ValueError(f"expected at least one row to fit, got x of shape {tuple(x.shape)}")
-    if valid is not None and len(valid) == 0:
-        raise ValueError("valid holds no rows: pass None, or at least one")
-    for rows, extra, name in (
-        *((x, context, "context"), (valid, valid_context, "valid_context")),
-        *((x, weights, "weights"), (valid, valid_weights, "valid_weights")),
-    ):
-        if extra is not None and (rows is None or len(extra) != len(rows)):
-            wanted = "no validation data" if rows is None else f"{len(rows)} rows of data"
-            raise ValueError(f"{name} has {len(extra)} rows, for {wanted}")
-    if valid is not None and context is not None and valid_context is None:
-        raise ValueError("the flow is fitted with context: its validation needs valid_context= as well")
 
 
 def _check_batch_size(batch_size: int) -> None:

@@ -15,7 +15,7 @@ from tests.imports import graph, imports, modules
 ROOMS = [
     "moved", "inputs", "recording", "saving", "bijection", "scalar", "splines", "linear", "planar", "nets",
     "coupling", "image", "fused", "autoregressive", "continuous", "base", "flow", "models", "failures",
-    "processes", "training", "assets", "data", "derivatives", "numerics", "suspects", "subjects",
+    "processes", "rows", "training", "assets", "data", "derivatives", "numerics", "suspects", "subjects",
     "answers", "checks", "drawing", "table", "plots",
 ]  # fmt: skip
 # A floor of the course imports only from itself and from floors below it.

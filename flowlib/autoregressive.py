@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from flowlib import fused
-from flowlib.bijection import Bijection, sum_event, wide
+from flowlib.bijection import Bijection, fix, sum_event, wide
 from flowlib.linear import full_precision
 from flowlib.nets import Activation, MaskedMLP, Widths
 from flowlib.recording import Recordings, plain, replayable
@@ -166,17 +166,16 @@ class MaskedAutoregressive(Bijection):
     def _plan(self) -> None:
         net, count = self.net, self.transformer.count
         self.schedule = Schedule.of(net, count)
-        order = torch.tensor(net.order)
-        self.register_buffer("order", order, persistent=False)
-        self.register_buffer("back", torch.argsort(order), persistent=False)
-        # For each layer, how many units have a degree below 0, 1, ..., D; they are sorted by it.
-        below = [torch.searchsorted(degree, torch.arange(net.dim + 1)) for degree in net.degrees]
-        self.register_buffer("starts", torch.stack(below).int(), persistent=False)
-        # The outputs in the order of the steps: those of a step together, parameter after parameter.
-        outputs = (torch.arange(count)[:, None] * net.dim + order).split(
-            [step.variables for step in self.schedule.steps], 1
-        )
-        self.register_buffer("rows", torch.cat([part.flatten() for part in outputs]), persistent=False)
+        with torch.device("cpu"):
+            order = torch.tensor(net.order)
+            # For each layer, how many units have a degree below 0, 1, ..., D; they are sorted by it.
+            below = [torch.searchsorted(degree, torch.arange(net.dim + 1)) for degree in net.degrees]
+            # The outputs in the order of the steps: those of a step together, parameter after parameter.
+            outputs = (torch.arange(count)[:, None] * net.dim + order).split(
+                [step.variables for step in self.schedule.steps], 1
+            )
+        rows = torch.cat([part.flatten() for part in outputs])
+        fix(self, order=order, back=torch.argsort(order), starts=torch.stack(below).int(), rows=rows)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from numbers import Integral
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +24,8 @@ from flowlib.saving import Built
 
 __all__ = [
     "Bijection", "Chain", "Inverse", "Stop", "all_hold", "as_sizes", "check_context", "check_event",
-    "common_context", "draw_normal", "draw_uniform", "find_root", "no_log_det", "require", "sum_event",
-    "sum_terms", "wide",
+    "common_context", "draw_normal", "draw_uniform", "find_root", "fix", "no_log_det", "require",
+    "sum_event", "sum_terms", "wide",
 ]  # fmt: skip
 
 
@@ -268,6 +268,23 @@ def as_sizes(sizes: int | Sequence[int]) -> tuple[int, ...]:
     """A shape, or the widths of layers, as whole numbers; one number stands for a tuple of one."""
     given = [sizes] if isinstance(sizes, int | Integral) else sizes
     return tuple(operator.index(size) for size in given)
+
+
+def fix(module: nn.Module, **tensors: Tensor) -> None:
+    """Give a module buffers that follow from its sizes, such as a mask: neither learned nor saved.
+
+    A model that was built on the device "meta", or given new memory by `to_empty`, has lost their numbers.
+    So the tensors, to be made on the CPU, are kept, and copied in whenever weights are loaded.
+    """
+    for name, tensor in tensors.items():
+        module.register_buffer(name, tensor.to(torch.get_default_device()), persistent=False)
+    cast(Any, module).fixed = tensors
+    module.register_load_state_dict_post_hook(_restore)
+
+
+def _restore(module: nn.Module, incompatible: object) -> None:
+    for name, tensor in cast(Any, module).fixed.items():
+        cast(Tensor, getattr(module, name)).copy_(tensor)
 
 
 def wide(values: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, as_sizes, sum_event
+from flowlib.bijection import Bijection, as_sizes, fix, sum_event
 from flowlib.scalar import Transformer
 
 __all__ = ["MASKS", "Coupling", "check_two_parts", "make_mask"]
@@ -64,7 +64,11 @@ class Coupling(Bijection):
         super().__init__()
         self.event_shape = as_sizes(event_shape)
         check_two_parts(self.event_shape)
-        mask = make_mask(self.event_shape, mask) if isinstance(mask, str) else torch.as_tensor(mask)
+        mask = (
+            make_mask(self.event_shape, mask)
+            if isinstance(mask, str)
+            else torch.as_tensor(mask, device="cpu")
+        )
         if mask.dtype != torch.bool:
             raise TypeError(f"mask must be boolean, True where the input stays; got {mask.dtype}")
         try:
@@ -81,7 +85,6 @@ class Coupling(Bijection):
 
         channels = mask.flatten(1)[:, 0] if mask.dim() > 1 else mask
         self.by_channel = bool((mask == channels.view(-1, *[1] * (mask.dim() - 1))).all())
-        self.register_buffer("mask", mask.clone(), persistent=False)
         # The two parts as blocks, the one that holds entry 0 in front: where the mask has just two
         # blocks, slices do, and nothing needs to be re-ordered.
         self.stay_first = bool(channels[0])
@@ -89,8 +92,7 @@ class Coupling(Bijection):
         self.sizes = [len(first), len(second)]
         order = torch.cat([first, second])
         self.in_blocks = bool((order.diff() > 0).all())
-        self.register_buffer("order", order, persistent=False)
-        self.register_buffer("back", torch.argsort(order), persistent=False)
+        fix(self, mask=mask.clone(), order=order, back=torch.argsort(order))
 
     def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         self.check(z, context)
@@ -156,12 +158,12 @@ def make_mask(event_shape: int | Sequence[int], kind: str) -> Tensor:
     if len(shape) != wanted:
         what = "vectors, event shape (D,)" if wanted == 1 else "images, event shape (C, H, W)"
         raise ValueError(f"a {kind} mask is for {what}; got event shape {shape}")
-    place = torch.arange(shape[0])
+    place = torch.arange(shape[0], device="cpu")
     if kind == "alternating":
         return place % 2 == 0
     if kind == "checkerboard":
-        row, column = torch.arange(shape[1])[:, None], torch.arange(shape[2])
-        return ((row + column) % 2 == 0).expand(shape).clone()
+        row, column = (torch.arange(size, device="cpu") for size in shape[1:])
+        return ((row[:, None] + column) % 2 == 0).expand(shape).clone()
     half = place < (shape[0] + 1) // 2
     return half if kind == "half" else half[:, None, None].expand(shape).clone()
 

@@ -159,7 +159,9 @@ class Conv1x1(Linear):
 
     def __init__(self, channels: int, generator: torch.Generator | None = None):
         super().__init__(channels, bias=False)
-        noise = torch.randn(channels, channels, generator=generator, dtype=torch.float64)
+        # Drawn where there is memory: the layer itself may be built on "meta".
+        device = generator.device if generator else "cpu"
+        noise = torch.randn(channels, channels, generator=generator, dtype=torch.float64, device=device)
         self.set_weight(torch.linalg.qr(noise).Q)
         self.event_shape = None  # images of any size
 
@@ -383,7 +385,7 @@ class VariationalDequantization(nn.Module):
         super().__init__()
         self.shape, self.levels = tuple(shape), levels
         channels, height, width = self.shape
-        image_stays = torch.ones(self.shape, dtype=torch.bool)
+        image_stays = torch.ones(self.shape, dtype=torch.bool, device="cpu")
         white = make_mask((channels, height, width), "checkerboard")
         self.layers = Chain(
             *(

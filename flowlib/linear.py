@@ -157,9 +157,8 @@ class Permutation(Bijection):
     def __init__(self, order: Sequence[int] | Tensor):
         super().__init__()
         order = torch.as_tensor(order, dtype=torch.long)
-        if order.dim() != 1 or not torch.equal(
-            order.sort().values, torch.arange(len(order)).to(order.device)
-        ):
+        places = torch.arange(order.numel(), device=order.device)
+        if order.dim() != 1 or not (order.is_meta or torch.equal(order.sort().values, places)):
             raise ValueError(f"expected each of 0 ... D-1 exactly once, got {order.tolist()}")
         self.register_buffer("order", order)
         self.register_buffer("back", order.argsort())

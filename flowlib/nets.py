@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowlib.bijection import as_sizes, check_context
+from flowlib.bijection import as_sizes, check_context, fix
 from flowlib.recording import transformed
 from flowlib.saving import Built
 
@@ -218,7 +218,7 @@ class MaskedLinear(nn.Linear):
 
     def __init__(self, mask: Tensor):
         super().__init__(mask.shape[1], mask.shape[0])
-        self.register_buffer("mask", mask.to(self.weight.dtype), persistent=False)
+        fix(self, mask=mask.to(self.weight.dtype))
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.mask * self.weight, self.bias)
@@ -290,17 +290,17 @@ class MaskedMLP(Built, nn.Module):
                 f"at least {dim - lowest} wide",
                 stacklevel=2,
             )
-        self.degrees = [
-            torch.tensor([lowest + unit * (dim - lowest) // width for unit in range(width)])
-            for width in hidden
-        ]
-        place = torch.empty(dim, dtype=torch.long)
-        place[order] = torch.arange(dim)
-        first = torch.cat(
-            [self.degrees[0][:, None] > place, torch.ones(hidden[0], context, dtype=torch.bool)], 1
-        )
-        inner = [after[:, None] >= before for before, after in pairwise(self.degrees)]
-        last = (place[:, None] >= self.degrees[-1]).repeat(count, 1)
+        with torch.device("cpu"):  # also where a model is built without memory, on "meta"
+            self.degrees = [
+                torch.tensor([lowest + unit * (dim - lowest) // width for unit in range(width)])
+                for width in hidden
+            ]
+            place = torch.tensor(order).argsort()
+            first = torch.cat(
+                [self.degrees[0][:, None] > place, torch.ones(hidden[0], context, dtype=torch.bool)], 1
+            )
+            inner = [after[:, None] >= before for before, after in pairwise(self.degrees)]
+            last = (place[:, None] >= self.degrees[-1]).repeat(count, 1)
         self.layers = nn.ModuleList(MaskedLinear(mask) for mask in (first, *inner, last))
         if zero_start:
             zero_initialised(self.layers[-1])

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from flowlib import moved
-from flowlib.bijection import Bijection, as_sizes, find_root, require, sum_event, wide
+from flowlib.bijection import Bijection, as_sizes, find_root, fix, require, sum_event, wide
 from flowlib.saving import Built
 
 __all__ = [
@@ -76,9 +76,9 @@ class AffineTransformer(Transformer):
     def __init__(self, bound: float = math.log(1000.0)):
         super().__init__()
         # Tensors, because torch multiplies small tensors faster by a tensor than by a number.
-        self.register_buffer("lowest", torch.tensor(-bound), persistent=False)
-        self.register_buffer("rate", torch.tensor(2 / bound), persistent=False)
-        self.width = -2 * self.lowest.item()  # of the bound as rounded, so that 0 gives 0
+        lowest, rate = torch.tensor([-bound, 2 / bound], device="cpu")
+        fix(self, lowest=lowest, rate=rate)
+        self.width = -2 * lowest.item()  # of the bound as rounded, so that 0 gives 0
 
     def log_scale(self, raw: Tensor) -> Tensor:
         # tanh(a) = 2 sigmoid(2a) - 1, and torch's sigmoid is five times faster than its tanh.
@@ -284,9 +284,9 @@ class Affine(Bijection):
     def __init__(self, shift: Tensor | float = 0.0, scale: Tensor | float = 1.0, *, trainable: bool = False):
         super().__init__()
         shift, scale = _as_float(shift), _as_float(scale)
-        if not bool((torch.isfinite(scale) & (scale != 0)).all()):
+        if not scale.is_meta and not bool((torch.isfinite(scale) & (scale != 0)).all()):
             raise ValueError(f"Affine needs a finite scale other than 0, got {scale.tolist()}")
-        if not bool(torch.isfinite(shift).all()):
+        if not shift.is_meta and not bool(torch.isfinite(shift).all()):
             raise ValueError(f"Affine needs a finite shift, got {shift.tolist()}")
         self.shift = nn.Parameter(shift, requires_grad=trainable)
         self.scale = nn.Parameter(scale, requires_grad=trainable)

@@ -338,6 +338,23 @@ def test_copies_agree_to_the_last_bit(name, way):
     torch.testing.assert_close(log_prob(flow, x, context), expected, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(
+    "name", sorted(MODELS.keys() - {"Normal of parameters"})
+)  # torch looks at its values
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_model_that_lost_its_memory_is_itself_again_when_loaded(name, device):
+    """As large models are built: without memory, which comes with the weights."""
+    like = MODELS[name]()[0]
+    with torch.device(device):
+        flow = MODELS[name]()[0]
+    flow = flow.to_empty(device="cpu")
+    for tensor in flow.buffers():
+        tensor.zero_()  # memory that was given may hold anything
+    flow.load_state_dict(like.state_dict())
+    pairs = zip(flow.named_buffers(), like.named_buffers(), strict=True)
+    assert [one for (one, lost), (_, kept) in pairs if not torch.equal(lost, kept)] == []
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_repr_can_be_read(name):
     flow, *_ = MODELS[name]()

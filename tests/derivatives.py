@@ -38,7 +38,7 @@ MODELS: dict[str, Callable[[], Flow]] = {
     "IAF": lambda: IAF(2, 2, 8, activation=nn.Tanh),
     "Glow": lambda: Glow((1, 2, 2), 1, 1, 8),
     "CNF, rk4": lambda: CNF(2, 8, steps=8),
-    "CNF, dopri5": lambda: CNF(2, 8, method="dopri5", rtol=1e-6, atol=1e-6),
+    "CNF, dopri5": lambda: CNF(2, 8, method="dopri5", rtol=1e-8, atol=1e-8),
     "CNF, adjoint": lambda: CNF(2, 8, steps=8, adjoint=True),
     "PlanarFlow": lambda: PlanarFlow(2, 2),
     "PlanarFlow, density": lambda: PlanarFlow(2, 2, "density"),

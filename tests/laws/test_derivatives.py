@@ -60,7 +60,9 @@ def test_under_autocast_every_model_trains_scores_and_samples(name, dtype):
 
 
 @pytest.mark.parametrize("dtype", HALVES, ids=str)
-@pytest.mark.parametrize("name", [name for name in MODELS if name not in ADAPTIVE])  # 1e-6 needs more digits
+@pytest.mark.parametrize(
+    "name", [name for name in MODELS if name not in ADAPTIVE]
+)  # whose tolerance needs more digits
 def test_a_model_of_half_precision_scores_and_samples(name, dtype):
     flow = made(name, torch.float32)
     x = points(flow, 200)

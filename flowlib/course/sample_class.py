@@ -72,8 +72,8 @@ def plan(work: exercise.Exercise, answers: list[Answer]) -> list[Submission]:
 
 def failing(work: exercise.Exercise, answer: Answer) -> set[str]:
     """The test cells that an answer fails when it is tried alone."""
-    results = rehearse(work, answer.task, answer.source)
-    return {result.grade_id for result in results if not result.passed}
+    outcomes = rehearse(work, answer.task, answer.source)
+    return {name for name, outcome in outcomes.items() if not outcome.passed}
 
 
 def spread(wrongs: list[Answer], count: int) -> list[Answer]:

@@ -65,8 +65,8 @@ def answers() -> Iterator[tuple[str, list]]:
         tried = [(task.grade_id, task.grade_id, None) for task in work.tasks]
         tried += [(answer.name, answer.task, answer.source) for answer in read_answers(work)]
         for name, task, source in tried:
-            results = rehearse(work, task, source)
-            yield f"{lesson[:2]} {name}", [[r.grade_id, r.points, r.passed, r.message] for r in results]
+            outcomes = rehearse(work, task, source).items()
+            yield f"{lesson[:2]} {name}", [[test, o.points, o.passed, o.message] for test, o in outcomes]
 
 
 def classes() -> Iterator[tuple[str, list]]:

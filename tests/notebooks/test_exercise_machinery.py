@@ -31,15 +31,15 @@ def test_reads_the_parts(tiny):
 
 def test_reference_earns_all_and_an_unknown_task_is_named(tiny):
     for task in tiny.tasks:
-        assert all(result.passed for result in rehearse(tiny, task.grade_id))
+        assert all(result.passed for result in rehearse(tiny, task.grade_id).values())
     with pytest.raises(KeyError, match="no coding task 'task9'"):
         rehearse(tiny, "task9")
 
 
 def test_one_mistake_costs_once(tiny):
     wrong = TASK1.replace("return a * z", "return z")
-    assert not any(result.passed for result in rehearse(tiny, "task1", wrong))
-    assert all(result.passed for result in rehearse(tiny, "task2"))
+    assert not any(result.passed for result in rehearse(tiny, "task1", wrong).values())
+    assert all(result.passed for result in rehearse(tiny, "task2").values())
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_one_mistake_costs_once(tiny):
     ],
 )
 def test_broken_sources_fail_with_words(tiny, source, says):
-    (result,) = rehearse(tiny, "task1", source)
+    (result,) = rehearse(tiny, "task1", source).values()
     assert not result.passed
     assert says in result.message
 
@@ -132,8 +132,8 @@ def test_nan_never_passes(tiny):
         tests[0], source="x, _ = scale(torch.ones(2), 1.0)\nassert not (x - 1).abs().max() > 0.1"
     )
     work = replace(tiny, tasks=(replace(tiny.task("task1"), tests=(lenient,)),))
-    (good,) = rehearse(work, "task1")
-    (bad,) = rehearse(work, "task1", "def scale(z, a):\n    return z * float('nan'), z")
+    (good,) = rehearse(work, "task1").values()
+    (bad,) = rehearse(work, "task1", "def scale(z, a):\n    return z * float('nan'), z").values()
     assert good.passed
     assert not bad.passed
     assert "NaN" in bad.message

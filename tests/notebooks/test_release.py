@@ -54,7 +54,7 @@ def test_untouched_release_earns_nothing(tiny_course):
     solution = exercise.read(tiny_course / "solutions" / LESSON / "exercises.ipynb")
     released = exercise.read(tiny_course / "lessons" / LESSON / "exercises.ipynb")
     for task in released.tasks:
-        results = rehearse(solution, task.grade_id, task.source)
+        results = rehearse(solution, task.grade_id, task.source).values()
         assert not any(result.passed for result in results)
         assert all("NotImplementedError" in result.message for result in results)
 

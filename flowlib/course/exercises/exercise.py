@@ -128,16 +128,6 @@ class Exercise:
         raise KeyError(f"{self.path} has no coding task {grade_id!r}; it has: {have}")
 
 
-@dataclass(frozen=True)
-class Result:
-    """What one test cell said of an answer."""
-
-    grade_id: str
-    passed: bool
-    points: float
-    message: str = ""
-
-
 # ---------------------------------------------------------------------------- reading
 
 

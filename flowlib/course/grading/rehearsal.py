@@ -20,7 +20,7 @@ from pathlib import Path
 
 from flowlib.course.box.outside import Box
 from flowlib.course.box.walls import Limits
-from flowlib.course.exercises.exercise import Exercise, Result, Task, grade_id_of
+from flowlib.course.exercises.exercise import Exercise, Task, grade_id_of
 from flowlib.course.exercises.release import student_version
 from flowlib.course.folders import NOTEBOOK
 from flowlib.course.grading import judge, preflight, scratch, workers
@@ -33,7 +33,7 @@ MOST_KEPT = 8  # processes that wait for further answers
 
 def rehearse(
     exercise: Exercise, grade_id: str, source: str | None = None, seconds: float = 30.0
-) -> list[Result]:
+) -> dict[str, Outcome]:
     """Try a source for one task.
 
     Args:
@@ -41,7 +41,7 @@ def rehearse(
         seconds: the limit of each cell and test.
 
     Returns:
-        one Result for each test.
+        the outcome of each test, by grade_id.
     """
     task = exercise.task(grade_id)
     submission = fill(exercise, {grade_id: task.source if source is None else source})
@@ -49,28 +49,28 @@ def rehearse(
     box = _run_up_to(exercise, grade_id, start)
     clock = _clock(seconds)
     outcomes, _ = judge.run(exercise, submission, box.fork, clock, KEY, range(start, end))
-    return _results(outcomes)
+    return outcomes
 
 
 def rehearse_draws(
     exercise: Exercise, grade_id: str, source: str, keys: Iterable[str], tests: Collection[str]
-) -> list[dict[str, Result]]:
+) -> list[dict[str, Outcome]]:
     """Try a source on what other class keys draw; the cells run once, the tests once for each key.
 
     Returns:
-        for each key the results of these tests; none if no test was reached.
+        for each key the outcomes of these tests; none if no test was reached.
     """
     task = exercise.task(grade_id)
     submission = fill(exercise, {grade_id: source})
     start, first_test, end = _places(submission, task)
-    results = []
+    found = []
     with _run_up_to(exercise, grade_id, start).fork() as box:
         judge.Attempt(exercise, submission, _clock(), KEY).run(box, range(start, first_test))
         for key in keys if not box.lost else ():
             cells = range(first_test, end)
             outcomes, _ = judge.run(exercise, submission, box.fork, _clock(), key, cells, tests)
-            results.append({result.grade_id: result for result in _results(outcomes)})
-    return results
+            found.append(outcomes)
+    return found
 
 
 def _places(submission: Submission, task: Task) -> tuple[int, int, int]:
@@ -83,10 +83,6 @@ def _places(submission: Submission, task: Task) -> tuple[int, int, int]:
 def _clock(seconds: float = Limits.cell_seconds) -> judge.Clock:
     limits = Limits(cell_seconds=seconds)
     return judge.Clock(limits, time.monotonic() + limits.total_seconds)
-
-
-def _results(outcomes: dict[str, Outcome]) -> list[Result]:
-    return [Result(name, o.passed, o.points, o.message) for name, o in outcomes.items()]
 
 
 def fill(exercise: Exercise, sources: dict[str, str]) -> Submission:

@@ -21,7 +21,7 @@ from flowlib.course.exercises.exercise import SOLUTION, Exercise, without_region
 
 ALIKE = 0.8  # the share of own code from which a pair is listed
 TOKENS, WINDOW = 25, 1  # shorter matches are everybody's code
-FEWEST = 8  # fingerprints of one's own: with fewer there is too little to compare
+FEWEST = 8  # fingerprints: with fewer there is too little to compare, or to have been copied
 FEWEST_IN_TASK = 20  # in one task alone, where honest answers meet sooner
 LONGEST = 20_000  # characters of a task's code: what is longer is not compared, for time's sake
 ALL_TASKS = "all tasks together"
@@ -97,8 +97,8 @@ def from_flowlib(sources: dict[str, str], exercise: Exercise) -> list[str]:
     found = []
     for task, code in sources.items():
         own = _fingerprints(code) - given
-        share = len(own & _of_flowlib()) / max(len(own), 1)
-        if len(own) >= FEWEST and share >= MOSTLY:
+        taken = len(own & _of_flowlib())
+        if taken >= FEWEST and (share := taken / len(own)) >= MOSTLY:
             found.append(f"{task}: {share:.0%} of this code is flowlib's own source")
     return found
 

@@ -32,15 +32,15 @@ UNTIMED = "--ignore=tests/notebooks/test_time.py"  # it reads the times of the s
 
 # How long each stage takes on two idle cores, in seconds, as measured.
 SECONDS = {
-    "house": 100,
-    "laws": 214,
-    "gpu": 105,
-    "exercises": 398,
-    "lessons": 127,
+    "house": 120,
+    "laws": 200,
+    "gpu": 95,
+    "exercises": 435,
+    "lessons": 140,
     "budgets": 6,
     "grading": 580,
-    "pace": 98,
-    "browser": 215,
+    "pace": 100,
+    "browser": 240,
 }
 
 

@@ -22,6 +22,9 @@ DEMOS = [name for name in lesson_names(HOUSE) if (HOUSE / "lessons" / name / "de
 
 
 def open_notebook(page, lab, path):
+    # Where something is run before the kernel is there, JupyterLab asks for one; take what it offers.
+    take = page.get_by_role("button", name="Select", exact=True)
+    page.add_locator_handler(page.get_by_text("Select kernel for:"), lambda: take.click())
     page.goto(lab.address(path))
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", timeout=120_000)

@@ -323,9 +323,11 @@ class Continuous(Bijection):
 
         times = torch.tensor([from_time, to_time], dtype=point.dtype, device=point.device)
         options = {"max_num_steps": 10_000, "norm": norm}
+        # The compiler cannot follow steps that depend on errors: it leaves the solve as it is.
+        solve = torch.compiler.disable(odeint) if torch.compiler.is_compiling() else odeint
         try:
             # All of one dtype, as torchdiffeq wants them.
-            path = odeint(
+            path = solve(
                 velocity,
                 (point, *(total.to(point.dtype) for total in totals)),
                 times,

@@ -76,7 +76,7 @@ class AffineTransformer(Transformer):
     def __init__(self, bound: float = math.log(1000.0)):
         super().__init__()
         # Tensors, because torch multiplies small tensors faster by a tensor than by a number.
-        lowest, rate = torch.tensor([-bound, 2 / bound], device="cpu")
+        lowest, rate = torch.tensor(-bound, device="cpu"), torch.tensor(2 / bound, device="cpu")
         fix(self, lowest=lowest, rate=rate)
         self.width = -2 * lowest.item()  # of the bound as rounded, so that 0 gives 0
 

@@ -356,6 +356,15 @@ def test_a_model_that_lost_its_memory_is_itself_again_when_loaded(name, device):
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_no_two_tensors_of_a_model_share_memory(name):
+    """Programs that are exported, and files of weights, keep each tensor by its memory."""
+    flow, *_ = MODELS[name]()
+    tensors = dict([*flow.named_parameters(), *flow.named_buffers()])
+    memory = [tensor.untyped_storage().data_ptr() for tensor in tensors.values() if tensor.numel()]
+    assert len(set(memory)) == len(memory)
+
+
+@pytest.mark.parametrize("name", MODELS)
 def test_repr_can_be_read(name):
     flow, *_ = MODELS[name]()
     text = repr(flow)

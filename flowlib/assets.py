@@ -5,13 +5,14 @@ The environment variable FLOWLIB_ASSETS names another folder.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 from safetensors.torch import load_file
 from torch import nn
 
-__all__ = ["asset", "load_weights"]
+__all__ = ["asset", "load_weights", "read_results"]
 
 
 def asset(*parts: str) -> Path:
@@ -53,3 +54,22 @@ def load_weights(flow: nn.Module, file: str, name: str) -> nn.Module:
         raise KeyError(f"{file} keeps no flow named {name!r}; it has {', '.join(kept)}")
     flow.load_state_dict(own)
     return flow.eval()
+
+
+def read_results(file: str, table: str) -> list[dict]:
+    """What was measured beforehand, because it takes too long for a lesson: one dict a row.
+
+    Beside `assets/results/NN_name.json` stands the program that wrote it, NN_name.py.
+
+    Args:
+        file: such as "03_planar_flows".
+        table: which of the file's tables.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        KeyError: the file has no table of this name.
+    """
+    tables = json.loads(asset("results", f"{file}.json").read_text(encoding="utf-8"))
+    if table not in tables:
+        raise KeyError(f"{file} has no table {table!r}; it has {', '.join(sorted(tables))}")
+    return tables[table]

@@ -8,6 +8,7 @@ A mistake gets its own name or none: a suspect is named only if it explains ever
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -16,13 +17,14 @@ import torch
 from torch import Tensor
 
 from flowlib.bijection import Bijection, Chain
+from flowlib.cures import read_again
 from flowlib.flow import Flow
 from flowlib.numerics import agree, jacobian_of, quiet
 
 __all__ = [
     "LawBroken", "Suspects", "broken", "chain_suspects", "check_value", "density_suspects",
     "diagnose", "first_difference", "log_det_mistakes", "log_det_suspects", "log_prob_mistakes",
-    "same", "sampler_suspects", "which_part",
+    "same", "sampler_suspects", "short", "which_part",
 ]  # fmt: skip
 
 
@@ -31,6 +33,17 @@ Suspects = Mapping[str, "Tensor | float | Callable[[], Tensor | float] | None"]
 
 class LawBroken(AssertionError):
     """A law does not hold; the message says which, by how much, and what is likely wrong."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of frames: the sentence, the reader's own line, what to read again."""
+        return short(self, read_again(str(self)))
+
+
+def short(error: BaseException, *more: str) -> list[str]:
+    """An error in a few lines: what it says, and the line of a notebook's cell in which it arose."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if "ipykernel" in frame.filename]
+    where = f"in line {own[-1].lineno} of the cell: {own[-1].line}" if own else ""
+    return [f"{type(error).__name__}: {error}", *filter(None, (where, *more))]
 
 
 def broken(law: str, fact: str, guess: str | None) -> LawBroken:

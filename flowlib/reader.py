@@ -1,0 +1,158 @@
+"""What a lesson asks of its reader: a guess before a figure, a few lines of code, and the answer at once.
+
+height = predict("How high is the density of x?", "per unit of x", guess=None)
+height.compare(0.5)                       # you said 0.1; measured 0.5 per unit of x
+
+with your_turn():                         # below a function that is the reader's to write
+    checks.check_normalized(density, 0, 60)
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from numbers import Real
+from types import TracebackType
+from typing import Any
+
+from flowlib.cures import read_again
+from flowlib.suspects import LawBroken, short
+
+__all__ = ["Prediction", "predict", "short_errors", "your_turn"]
+
+
+class Prediction:
+    """A question and the reader's guess, waiting for what is measured. `predict` makes it."""
+
+    def __init__(self, question: str, kind: str | Sequence[str], guess: float | str | None):
+        self.question = question
+        self.choices = None if isinstance(kind, str) else list(kind)
+        self.unit = kind if isinstance(kind, str) else ""
+        self.guess = guess
+        if guess is None:
+            return
+        if self.choices is not None and guess not in self.choices:
+            raise ValueError(
+                f"guess must be one of {', '.join(map(repr, self.choices))}, or None; got {guess!r}"
+            )
+        if self.choices is None and (isinstance(guess, bool) or not isinstance(guess, Real)):
+            raise TypeError(
+                f"guess must be a number, {self._with_unit('such as 0.3')}, or None; got {guess!r}"
+            )
+
+    def compare(self, measured: float | str, digits: int = 2) -> None:
+        """Print what was measured, beside the guess if there is one.
+
+        Args:
+            measured: a number (anything that float() takes), or the right one of the choices.
+            digits: significant digits of the number.
+        """
+        if self.choices is None:
+            measured = _rounded(float(measured), digits)
+            found = f"measured {self._with_unit(measured)}"
+        elif measured in self.choices:
+            found = f"it is {measured}"
+        else:
+            raise ValueError(f"measured {measured!r} is none of the choices {self.choices}")
+        if self.guess is None:
+            print(f"{found} (you made no guess)")
+        elif self._said() == measured:
+            print(f"you said {self._said()}: right")
+        else:
+            print(f"you said {self._said()}; {found}")
+
+    def _said(self) -> str:
+        return self.guess if isinstance(self.guess, str) else f"{self.guess:g}"
+
+    def _with_unit(self, number: str) -> str:
+        return f"{number} {self.unit}".rstrip()
+
+
+def predict(question: str, kind: str | Sequence[str] = "", *, guess: float | str | None = None) -> Prediction:
+    """Take a guess before the answer is shown; without one everything runs all the same.
+
+    Args:
+        question: what to guess, in one sentence.
+        kind: the unit of the number asked for, or the answers to choose from.
+        guess: the reader's number or choice.
+
+    Returns:
+        The prediction; its `compare(measured)` sets the guess beside the answer.
+
+    Raises:
+        TypeError, ValueError: the guess is no number, or none of the choices.
+
+    Example:
+        >>> cost = predict("How many times slower is sampling?", "times", guess=3)
+        you say 3 times
+        >>> cost.compare(24)
+        you said 3; measured 24 times
+    """
+    prediction = Prediction(question, kind, guess)
+    if guess is None:
+        print("your guess: write it in place of None and run this cell again, or go on without")
+    else:
+        print(f"you say {prediction._with_unit(prediction._said())}")
+    return prediction
+
+
+class your_turn:  # noqa: N801  (read as a statement: with your_turn():)
+    """Try what the reader wrote, say in one line what came of it, and let the lesson go on whatever it was.
+
+    An answer is not yet written while it raises NotImplementedError or is None; it is wrong where a check
+    below raises; else it is right.
+
+    Args:
+        answers: values that the reader is to give, None until then.
+
+    Example:
+        >>> slope = None  # yours: the slope of x = 2z + 1
+        >>> with your_turn(slope):
+        ...     assert slope == 2, "how much longer is the interval?"
+        yours to write: then run this cell again
+    """
+
+    def __init__(self, *answers: object):
+        self.missing = any(answer is None for answer in answers)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if self.missing or isinstance(error, NotImplementedError):
+            words = str(error) if isinstance(error, NotImplementedError) and str(error) else ""
+            print(f"yours to write: {words or 'then run this cell again'}")
+        elif error is None:
+            print("right")
+        elif isinstance(error, AssertionError):
+            print("\n".join(filter(None, (f"not yet: {error}", read_again(str(error))))))
+        elif isinstance(error, Exception):
+            line = traceback.extract_tb(trace)[-1]
+            print(f"not yet: {type(error).__name__}: {error} (at `{line.line}`)")
+        return error is None or isinstance(error, Exception)
+
+
+def short_errors() -> None:
+    """In a notebook: a failed assert shows what it says and its line, without the frames below it.
+
+    Anywhere else it does nothing. `LawBroken` shows itself in this way without being asked.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is not None:
+        shell.set_custom_exc((AssertionError, NotImplementedError), _show_short)
+
+
+def _show_short(
+    shell: Any, kind: type[BaseException], error: Any, trace: TracebackType, tb_offset: int | None = None
+) -> None:
+    if not isinstance(error, LawBroken):  # which does so itself
+        error._render_traceback_ = lambda: short(error)
+    shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+
+
+def _rounded(number: float, digits: int) -> str:
+    """Significant digits as people write them: 0.50, 24, 1200, never 1.2e+03."""
+    return f"{float(f'{number:.{digits}g}'):,.10g}"

@@ -1,0 +1,268 @@
+"""The pattern of a lesson: the reader guesses and writes, the answers are folded, and the end can be used."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import re
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import pytest
+
+from flowlib.course.exercises.exercise import text
+from tests.conftest import HOUSE
+from tests.notebooks.test_lessons import LESSONS, cells, notebook, number, words
+
+FIRST_EDITION = {1, 2, 3, 4, 5, 6, 7}  # lessons that do not keep to the pattern yet
+PATTERN = [name for name in LESSONS if int(name[:2]) not in FIRST_EDITION]
+DETAILS = re.compile(r"<details>.*?</details>", re.DOTALL)
+
+
+def path_of(lesson: str) -> str:
+    return f"lessons/{lesson}/lesson.ipynb"
+
+
+def tagged(cell: dict, tag: str) -> bool:
+    return tag in cell["metadata"].get("tags", [])
+
+
+def folded(cell: dict) -> bool:
+    return bool(cell["metadata"].get("jupyter", {}).get("outputs_hidden"))
+
+
+def first_reading(lesson: str) -> list[dict]:
+    return [cell for cell in notebook(path_of(lesson))["cells"] if not tagged(cell, "second-reading")]
+
+
+def read_words(some: list[dict]) -> int:
+    """Words of the text itself: what is folded (hints, solutions, answers) is not counted."""
+    return words(
+        "\n\n".join(DETAILS.sub(" ", text(cell)) for cell in some if cell["cell_type"] == "markdown")
+    )
+
+
+def turns(lesson: str) -> list[int]:
+    """Where the cells stand that are the reader's to write."""
+    return [i for i, cell in enumerate(notebook(path_of(lesson))["cells"]) if tagged(cell, "your-turn")]
+
+
+TURNS = [(lesson, place) for lesson in PATTERN for place in turns(lesson)]
+
+
+# --- guesses ---------------------------------------------------------------------------------
+
+
+def predictions(lesson: str) -> dict[str, int]:
+    """The name of each prediction -> the place of its cell."""
+    found = {}
+    for place, cell in enumerate(notebook(path_of(lesson))["cells"]):
+        if cell["cell_type"] == "code":
+            for node in ast.parse(text(cell)).body:
+                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                    if getattr(node.value.func, "id", "") == "predict":
+                        found[ast.unparse(node.targets[0])] = place
+    return found
+
+
+@pytest.mark.parametrize("lesson", PATTERN)
+def test_every_guess_is_set_beside_a_measured_answer_that_starts_folded(lesson):
+    content = notebook(path_of(lesson))["cells"]
+    guesses = predictions(lesson)
+    assert len(guesses) >= 4
+    for name, place in guesses.items():
+        assert "guess=None" in text(content[place]), f"the guess of {name} is not the reader's"
+        later = [
+            i for i in range(place + 1, len(content))
+            if content[i]["cell_type"] == "code" and f"{name}.compare(" in text(content[i])
+        ]  # fmt: skip
+        assert later, f"nothing is set beside the guess {name}"
+        between = [c for c in content[place + 1 : later[0] + 1] if c["cell_type"] == "code" and c["outputs"]]
+        assert all(map(folded, between)), f"the answer to {name} stands open under its question"
+    shown = [cell for cell in content if cell["cell_type"] == "code" and folded(cell)]
+    assert len(shown) >= 4
+    assert not [c["id"] for c in shown if not c["outputs"]], "a fold with nothing in it"
+
+
+@pytest.mark.parametrize("lesson", PATTERN)
+def test_predictions_are_not_asked_in_prose_alone(lesson):
+    """A question over its own open answer teaches nothing."""
+    content = notebook(path_of(lesson))["cells"]
+    for place, cell in enumerate(content):
+        if cell["cell_type"] == "markdown" and re.search(r"\*\*Predict", text(cell)):
+            after = next(c for c in content[place + 1 :] if c["cell_type"] == "code")
+            assert "predict(" in text(after), f"cell {cell['id']} asks for a prediction that nothing takes"
+
+
+# --- the reader's own lines -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lesson", PATTERN)
+def test_the_reader_writes_early_and_often(lesson):
+    content, places = notebook(path_of(lesson))["cells"], turns(lesson)
+    assert len(places) >= 3
+    assert places[0] < 12, "the first lines of the reader's own come within the first twelve cells"
+    assert read_words(content[: places[0]]) <= 900
+    for place in places:
+        headings = re.findall(r"^#+ .*", text(content[place - 1]), re.MULTILINE)
+        assert headings and "Your turn" in headings[-1], "a heading with the words: Your turn"
+        folds = " ".join(DETAILS.findall(text(content[place + 1])))
+        assert "<summary>Hint" in folds and "<summary>Solution" in folds
+
+
+@pytest.mark.parametrize("lesson", PATTERN)
+def test_what_stands_above_the_first_turn_runs_at_once(lesson):
+    above = [
+        text(c) for c in notebook(path_of(lesson))["cells"][: turns(lesson)[0]] if c["cell_type"] == "code"
+    ]
+    program = "\n".join(["import matplotlib; matplotlib.use('Agg')", *above])
+    folder = (HOUSE / path_of(lesson)).parent
+    subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, timeout=30, capture_output=True)
+
+
+def run_turn(lesson: str, place: int, own: str | None) -> str:
+    """What a reader's cell prints, after the lesson's first code cell alone; with `own` lines for the stub."""
+    content = notebook(path_of(lesson))["cells"]
+    setup = next(text(cell) for cell in content if cell["cell_type"] == "code")
+    source = text(content[place])
+    if own is not None:
+        checks = [
+            n for n in ast.parse(source).body if isinstance(n, ast.With) and "your_turn" in ast.unparse(n)
+        ]
+        assert len(checks) == 1, "one `with your_turn():` at the end of the cell"
+        source = own + "\n" + "\n".join(source.split("\n")[checks[0].lineno - 1 :])
+    names: dict = {"__name__": "lesson"}
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.chdir((HOUSE / path_of(lesson)).parent):
+        exec(setup, names)
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            exec(source, names)
+    plt.close("all")
+    return said.getvalue()
+
+
+def solution(lesson: str, place: int) -> str:
+    below = text(notebook(path_of(lesson))["cells"][place + 1])
+    fold = next(fold for fold in DETAILS.findall(below) if "<summary>Solution" in fold)
+    return re.search(r"```python\n(.*?)```", fold, re.DOTALL)[1]
+
+
+@pytest.mark.parametrize(("lesson", "place"), TURNS)
+def test_a_stub_is_refused_in_words(lesson, place):
+    said = run_turn(lesson, place, None)
+    assert said.rstrip().split("\n")[-1].startswith("yours to write:")
+    assert len(said.split("yours to write:")[1].split()) >= 3, "say what is to be written"
+
+
+@pytest.mark.parametrize(("lesson", "place"), TURNS)
+def test_the_folded_solution_is_right_and_short(lesson, place):
+    own = solution(lesson, place)
+    assert run_turn(lesson, place, own).rstrip().split("\n")[-1] == "right"
+    lines = [
+        line for line in own.split("\n")
+        if line.strip() and not line.lstrip().startswith(("def ", "#", '"""'))
+    ]  # fmt: skip
+    assert 1 <= len(lines) <= 6
+
+
+# --- length ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_first_and_second_reading_have_the_right_size(lesson):
+    content = notebook(path_of(lesson))["cells"]
+    second = [cell for cell in content if tagged(cell, "second-reading")]
+    assert 35 <= len(content) - len(second) <= 60
+    assert 1800 <= read_words(first_reading(lesson)) <= 3500
+    assert len(second) <= 20
+    assert read_words(second) <= 1500
+
+
+@pytest.mark.parametrize("lesson", PATTERN)
+def test_a_second_reading_is_a_whole_section(lesson):
+    """It can be folded: it starts with a heading and ends before one as high."""
+    level = None
+    for cell in notebook(path_of(lesson))["cells"]:
+        headings = [
+            (len(marks), title)
+            for marks, title in re.findall(r"^(#+) (.*)", DETAILS.sub("", text(cell)), re.MULTILINE)
+            if cell["cell_type"] == "markdown"
+        ]
+        if not tagged(cell, "second-reading"):
+            assert level is None or (headings and headings[0][0] <= level), (
+                f"{cell['id']} ends a section half way"
+            )
+            level = None
+        elif level is None or (headings and headings[0][0] <= level):
+            assert headings, f"{cell['id']} begins a second reading without a heading"
+            level = headings[0][0]
+            assert "second reading" in headings[0][1], f"the heading of {cell['id']} says so"
+
+
+# --- the end ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lesson", PATTERN)
+def test_the_end_has_questions_readings_and_the_way_on(lesson):
+    content = [cell for cell in notebook(path_of(lesson))["cells"] if cell["cell_type"] == "markdown"]
+    end = "\n\n".join(map(text, content[-3:]))
+    questions = end.split("Check yourself")[1].split("\n#")[0]
+    assert len(DETAILS.findall(questions)) == 5
+    readings = re.split(r"\n#|\n\*\*", end.split("Further reading")[1])[0]
+    items = re.findall(r"^(?:\d+\.|-) (.*)", readings, re.MULTILINE)
+    assert len(items) >= 4
+    assert all(8 <= len(item.split()) <= 45 for item in items), "what to read of it, and why"
+    for target in ("demo.ipynb", "exercises.ipynb", "../../assets/cheatsheet.html"):
+        assert f"]({target})" in end, f"no link to {target}"
+    following = [name for name in LESSONS if int(name[:2]) == number(path_of(lesson)) + 1]
+    for name in following:
+        assert f"](../{name}/lesson.ipynb)" in end
+
+
+@pytest.mark.parametrize("lesson", PATTERN)
+def test_a_lesson_moves(lesson):
+    """A slider stands in the lesson, its still picture with words below it; so does the way to the demo."""
+    content = notebook(path_of(lesson))["cells"]
+    sliders = [i for i, c in enumerate(content) if c["cell_type"] == "code" and "interact(" in text(c)]
+    assert sliders
+    for place in sliders:
+        near = content[place - 1 : place + 4]
+        assert any(c["cell_type"] == "code" and c["metadata"].get("alt") for c in near), "a still picture"
+
+
+# --- numbers ---------------------------------------------------------------------------------
+
+NUMBER = re.compile(r"(?<![\w.,/])[-−]?\d[\d,]*\.\d\d+(?![\w.]*\d)")
+# Numbers of the prose that no output prints: set by a definition or an example, or of the source that is named.
+GIVEN: dict[str, set[str]] = {}
+
+
+def numbers_in(prose: str) -> set[str]:
+    """Numbers with two digits or more after the point, those of formulas too; equations' names are none."""
+    prose = re.sub(r"\\tag\{[^}]*\}|\]\([^)]*\)|`[^`]*`|```.*?```", " ", prose, flags=re.DOTALL)
+    return {found.lstrip("-−").replace(",", "") for found in NUMBER.findall(prose)}
+
+
+def printed(lesson: str) -> str:
+    """What the cells of a lesson print, their code and the words of their pictures."""
+    pieces = []
+    for cell in cells(path_of(lesson), "code"):
+        pieces += [text(cell), cell["metadata"].get("alt", "")]
+        for output in cell["outputs"]:
+            pieces.append("".join(output.get("text", "")))
+            pieces += ["".join(v) for k, v in output.get("data", {}).items() if k.startswith("text/")]
+    return "\n".join(pieces).replace(",", "")
+
+
+@pytest.mark.parametrize("lesson", PATTERN)
+def test_numbers_in_prose_are_printed_by_a_cell(lesson):
+    shown = {float(found) for found in re.findall(r"\d+\.?\d*(?:e[-+]?\d+)?", printed(lesson))}
+    prose = "\n\n".join(text(c).split("### References")[0] for c in cells(path_of(lesson), "markdown"))
+
+    def stands(value: str) -> bool:
+        digits = len(value.split(".")[1])
+        return any(round(found, digits) == float(value) for found in shown)
+
+    strange = {value for value in numbers_in(prose) if not stands(value)} - GIVEN.get(lesson, set())
+    assert not strange, "these numbers stand in the prose and nowhere in what the lesson prints"

@@ -61,9 +61,13 @@ def predictions(lesson: str) -> dict[str, int]:
     for place, cell in enumerate(notebook(path_of(lesson))["cells"]):
         if cell["cell_type"] == "code":
             for node in ast.parse(text(cell)).body:
-                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                    if getattr(node.value.func, "id", "") == "predict":
-                        found[ast.unparse(node.targets[0])] = place
+                called = (
+                    node.value.func
+                    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+                    else None
+                )
+                if isinstance(called, ast.Name) and called.id == "predict":
+                    found[ast.unparse(node.targets[0])] = place
     return found
 
 
@@ -123,7 +127,7 @@ def test_what_stands_above_the_first_turn_runs_at_once(lesson):
 
 
 def run_turn(lesson: str, place: int, own: str | None) -> str:
-    """What a reader's cell prints, after the lesson's first code cell alone; with `own` lines for the stub."""
+    """What a reader's cell prints after the first code cell alone; with `own` lines for the stub."""
     content = notebook(path_of(lesson))["cells"]
     setup = next(text(cell) for cell in content if cell["cell_type"] == "code")
     source = text(content[place])
@@ -234,7 +238,7 @@ def test_a_lesson_moves(lesson):
 # --- numbers ---------------------------------------------------------------------------------
 
 NUMBER = re.compile(r"(?<![\w.,/])[-−]?\d[\d,]*\.\d\d+(?![\w.]*\d)")
-# Numbers of the prose that no output prints: set by a definition or an example, or of the source that is named.
+# Numbers of the prose that no output prints: set by a definition or an example, or of a source that is named.
 GIVEN: dict[str, set[str]] = {}
 
 

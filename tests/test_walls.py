@@ -21,7 +21,7 @@ ROOMS = [
 # A floor of the course imports only from itself and from floors below it.
 FLOORS = [
     "folders", "house", "extras", "lab", "box", "exercises", "pages", "grading", "edition", "doctor",
-    "sample_class", "cli",
+    "sample_class", "new_lesson", "cli",
 ]  # fmt: skip
 GRADING = [
     "marks", "names", "private", "scratch", "clean", "record", "written", "preflight", "layouts", "archives",

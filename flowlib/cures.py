@@ -40,5 +40,6 @@ def read_again(message: str) -> str:
             lesson = int(equation.split(".")[0])
             files = sorted(Path("..").glob(f"{lesson:02d}_*/lesson.ipynb"))
             where = f"equation ({equation}), lesson {lesson}"
-            return f"Read again: {where} ({files[0]})" if files else f"Read again: {where}"
+            # JupyterLab makes links of paths that begin with "./", not of those that begin with "../".
+            return f"Read again: {where}, ./{files[0]}" if files else f"Read again: {where}"
     return ""

@@ -32,7 +32,7 @@ def test_a_guess_stands_beside_the_answer(kind, guess, measured, said, capsys):
     prediction = predict("What comes?", kind, guess=guess)
     capsys.readouterr()
     prediction.compare(measured)
-    assert capsys.readouterr().out == said + "\n"
+    assert capsys.readouterr().out == f"What comes?\n{said}\n"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_errors_in_a_notebook_are_a_few_lines():
     law, plain, other = (book.cells[i].outputs[0]["traceback"] for i in (1, 3, 4))
     assert len(law) == 3 and law[0].startswith("LawBroken: check_log_det")
     assert "in line 3 of the cell" in law[1]
-    assert law[2] == f"Read again: equation (1.4), lesson 1 (../{LESSONS[0]}/lesson.ipynb)"
+    assert law[2] == f"Read again: equation (1.4), lesson 1, ./../{LESSONS[0]}/lesson.ipynb"
     assert plain == [
         "AssertionError: one is not two",
         "in line 2 of the cell: assert 1 == 2, 'one is not two'",

@@ -55,8 +55,8 @@ TURNS = [(lesson, place) for lesson in PATTERN for place in turns(lesson)]
 # --- guesses ---------------------------------------------------------------------------------
 
 
-def predictions(lesson: str) -> dict[str, int]:
-    """The name of each prediction -> the place of its cell."""
+def predictions(lesson: str) -> dict[str, tuple[int, str]]:
+    """The name of each prediction -> the place of its cell, and the question."""
     found = {}
     for place, cell in enumerate(notebook(path_of(lesson))["cells"]):
         if cell["cell_type"] == "code":
@@ -67,7 +67,7 @@ def predictions(lesson: str) -> dict[str, int]:
                     else None
                 )
                 if isinstance(called, ast.Name) and called.id == "predict":
-                    found[ast.unparse(node.targets[0])] = place
+                    found[ast.unparse(node.targets[0])] = place, ast.literal_eval(node.value.args[0])
     return found
 
 
@@ -76,7 +76,7 @@ def test_every_guess_is_set_beside_a_measured_answer_that_starts_folded(lesson):
     content = notebook(path_of(lesson))["cells"]
     guesses = predictions(lesson)
     assert len(guesses) >= 4, f"{len(guesses)} cells call predict(), of at least 4"
-    for name, place in guesses.items():
+    for name, (place, question) in guesses.items():
         assert "guess=None" in text(content[place]), f"the guess of {name} is not the reader's"
         later = [
             i for i in range(place + 1, len(content))
@@ -85,6 +85,10 @@ def test_every_guess_is_set_beside_a_measured_answer_that_starts_folded(lesson):
         assert later, f"nothing is set beside the guess {name}"
         between = [c for c in content[place + 1 : later[0] + 1] if c["cell_type"] == "code" and c["outputs"]]
         assert all(map(folded, between)), f"the answer to {name} stands open under its question"
+        first = "".join(content[later[0]]["outputs"][0].get("text", ""))
+        assert first.startswith(question) or not first, (
+            f"a folded output shows its first line: {name}.compare() comes before other prints"
+        )
     shown = [cell for cell in content if cell["cell_type"] == "code" and folded(cell)]
     assert len(shown) >= 4, f"{len(shown)} cells have folded outputs (jupyter: outputs_hidden), of at least 4"
     assert not [c["id"] for c in shown if not c["outputs"]], "a fold with nothing in it"

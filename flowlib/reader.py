@@ -16,7 +16,7 @@ from numbers import Real
 from types import TracebackType
 from typing import Any
 
-from flowlib.cures import read_again
+from flowlib.cures import show_cure
 from flowlib.suspects import LawBroken, short
 
 __all__ = ["Prediction", "predict", "short_errors", "your_turn"]
@@ -133,7 +133,8 @@ class your_turn:  # noqa: N801  (read as a statement: with your_turn():)
         elif error is None:
             print("right")
         elif isinstance(error, AssertionError):
-            print("\n".join(filter(None, (f"not yet: {error}", read_again(str(error))))))
+            print(f"not yet: {error}" if str(error) else "not yet")
+            show_cure(str(error))
         elif isinstance(error, Exception):
             line = traceback.extract_tb(trace)[-1]
             print(f"not yet: {type(error).__name__}: {error} (at `{line.line}`)")

@@ -21,7 +21,7 @@ from flowlib.course.folders import NOTEBOOK, CourseError
 START_SECONDS = 60
 WORKSPACE = "flowcourse"
 README = "markdownviewer-widget:README.md"
-SETTINGS = Path(__file__).parent / "lab_settings"  # a link to the glossary shows it, not its source
+SETTINGS = Path(__file__).parent / "lab_settings"  # the glossary is shown, not its source; no news
 
 
 def lab(root: Path, lesson: str, *, port: int = 8888, browser: bool = True, say: Callable = print) -> int:

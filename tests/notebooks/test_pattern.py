@@ -247,7 +247,15 @@ def test_a_lesson_moves(lesson):
 
 NUMBER = re.compile(r"(?<![\w.,/])[-−]?\d[\d,]*\.\d\d+(?![\w.]*\d)")
 # Numbers of the prose that no output prints: set by a definition or an example, or of a source that is named.
-GIVEN: dict[str, set[str]] = {}
+GIVEN: dict[str, set[str]] = {
+    # Four trainings on houses each way, and another lesson's figure.
+    "04_realnvp": {"0.57", "4.08", "4.22", "4.78"},
+    # The published table, with its sources; then differences and trials that no cell shows.
+    "05_glow": {"3.08", "3.29", "3.40", "3.49", "3.69", "3.76", "3.81", "3.98"}
+    | {"0.15", "0.21", "0.33", "0.43", "0.49", "2.12", "2.16"},
+    # Lesson 2's figures; then parts of a sum that no cell shows.
+    "06_autoregressive": {"3.53", "4.10", "0.07", "0.12", "0.22"},
+}
 
 
 def numbers_in(prose: str) -> set[str]:
@@ -267,7 +275,7 @@ def printed(lesson: str) -> str:
     return "\n".join(pieces).replace(",", "")
 
 
-@pytest.mark.parametrize("lesson", PATTERN)
+@pytest.mark.parametrize("lesson", [name for name in LESSONS if name in PATTERN or int(name[:2]) > 3])
 def test_numbers_in_prose_are_printed_by_a_cell(lesson):
     shown = {float(found) for found in re.findall(r"\d+\.?\d*(?:e[-+]?\d+)?", printed(lesson))}
     prose = "\n\n".join(text(c).split("### References")[0] for c in cells(path_of(lesson), "markdown"))
@@ -276,5 +284,6 @@ def test_numbers_in_prose_are_printed_by_a_cell(lesson):
         digits = len(value.split(".")[1])
         return any(round(found, digits) == float(value) for found in shown)
 
-    strange = {value for value in numbers_in(prose) if not stands(value)} - GIVEN.get(lesson, set())
-    assert not strange, "these numbers stand in the prose and nowhere in what the lesson prints"
+    strange, given = {value for value in numbers_in(prose) if not stands(value)}, GIVEN.get(lesson, set())
+    assert not strange - given, "these numbers stand in the prose and nowhere in what the lesson prints"
+    assert not given - strange, "these exceptions are none any more"

@@ -131,6 +131,7 @@ def test_exercise_set_keeps_the_format(lesson):
     assert len(grade_ids) == len(set(grade_ids))
     written = work.written[0].source
     assert exercise.MARK_SCHEME[0] in written and exercise.SOLUTION[0] in written
+    assert not exercise.public(written), "the question stands above: so check sees an untouched answer"
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

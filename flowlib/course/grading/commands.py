@@ -236,9 +236,9 @@ def check(
     for note in submission.notes:
         console.print(f"note: {note}", markup=False)
     progress = {task.grade_id: _progress_of(sources.get(task.grade_id)) for task in exercise.tasks}
-    blank = written.unanswered(submission.cells, exercise)
     for task in exercise.written:
-        progress.setdefault(task.grade_id, "not written yet" if task.grade_id in blank else THERE)
+        blank = written.is_blank(submission.cells, task.grade_id)
+        progress.setdefault(task.grade_id, "nothing in its cell yet" if blank else THERE)
     for name, said in progress.items():
         console.print(f"{name}: {said}", markup=False)
     if notebook.name != NOTEBOOK:

@@ -161,14 +161,13 @@ def densities(
     plt.show()
 
 
-def houses(models: Mapping[str, Flow], split: data.Split, drawn: Tensor) -> None:
+def houses(models: Mapping[str, Flow], test: Tensor, sold: Tensor, drawn: Tensor) -> None:
     """Densities under the test houses, in standard units; then sold and drawn houses in $ and square feet."""
     axes = new_axes(1, 3, size=(8.6, 2.9))
     for ax, (name, flow) in zip(axes, models.items(), strict=False):
         plots.density_map(flow, 3.5, title=name, ax=ax)
-        ax.scatter(*split.test.T, s=2, color="white", alpha=0.5, lw=0)
+        ax.scatter(*test.T, s=2, color="white", alpha=0.5, lw=0)
         ax.set(xlabel="log price (standardised)", ylabel="log area (standardised)")
-    sold = split.units(split.test)[0]
     for rows, color, name in ((sold, "#888888", "sold"), (drawn, plots.X_COLOR, "drawn")):
         axes[2].scatter(rows[:, 0] / 1000, rows[:, 1], s=5, color=color, alpha=0.6, lw=0, label=name)
     axes[2].set(xlabel="price (1,000 $)", ylabel="living area (sq ft)", xlim=(0, 600), ylim=(0, 4200))

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor
 
 from flowlib import data, plots
@@ -210,7 +209,7 @@ def losses(histories: Mapping[str, History], best: float) -> None:
     plt.show()
 
 
-def seeds(groups: Mapping[str, Sequence[float]], label: str, lines: Mapping[str, float]) -> Axes:
+def seeds(groups: Mapping[str, Sequence[float]], label: str, lines: Mapping[str, float]) -> None:
     """One dot for each seed, a row for each group; named dashed lines to compare with."""
     ax = new_axes(size=(6.4, 0.7 + 0.28 * len(groups)))
     for row, values in enumerate(groups.values()):
@@ -219,4 +218,4 @@ def seeds(groups: Mapping[str, Sequence[float]], label: str, lines: Mapping[str,
         ax.axvline(value, color=plots.REFERENCE_COLOR, ls="--", lw=1.1)
         ax.annotate(name, (value, -0.6), xytext=(3, 0), textcoords="offset points", fontsize="small")
     ax.set(xlabel=label, yticks=range(len(groups)), yticklabels=list(groups), ylim=(len(groups) - 0.5, -0.9))
-    return ax
+    plt.show()

@@ -1,4 +1,4 @@
-"""What a lesson says to its reader: guesses beside answers, own lines tried at once, errors in a few lines."""
+"""A lesson and its reader: guesses beside answers, own lines tried at once, errors in a few lines."""
 
 from __future__ import annotations
 

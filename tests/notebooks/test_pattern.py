@@ -61,9 +61,13 @@ def predictions(lesson: str) -> dict[str, int]:
     for place, cell in enumerate(notebook(path_of(lesson))["cells"]):
         if cell["cell_type"] == "code":
             for node in ast.parse(text(cell)).body:
-                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                    if getattr(node.value.func, "id", "") == "predict":
-                        found[ast.unparse(node.targets[0])] = place
+                called = (
+                    node.value.func
+                    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+                    else None
+                )
+                if isinstance(called, ast.Name) and called.id == "predict":
+                    found[ast.unparse(node.targets[0])] = place
     return found
 
 
@@ -71,7 +75,7 @@ def predictions(lesson: str) -> dict[str, int]:
 def test_every_guess_is_set_beside_a_measured_answer_that_starts_folded(lesson):
     content = notebook(path_of(lesson))["cells"]
     guesses = predictions(lesson)
-    assert len(guesses) >= 4
+    assert len(guesses) >= 4, f"{len(guesses)} cells call predict(), of at least 4"
     for name, place in guesses.items():
         assert "guess=None" in text(content[place]), f"the guess of {name} is not the reader's"
         later = [
@@ -82,7 +86,7 @@ def test_every_guess_is_set_beside_a_measured_answer_that_starts_folded(lesson):
         between = [c for c in content[place + 1 : later[0] + 1] if c["cell_type"] == "code" and c["outputs"]]
         assert all(map(folded, between)), f"the answer to {name} stands open under its question"
     shown = [cell for cell in content if cell["cell_type"] == "code" and folded(cell)]
-    assert len(shown) >= 4
+    assert len(shown) >= 4, f"{len(shown)} cells have folded outputs (jupyter: outputs_hidden), of at least 4"
     assert not [c["id"] for c in shown if not c["outputs"]], "a fold with nothing in it"
 
 
@@ -102,9 +106,9 @@ def test_predictions_are_not_asked_in_prose_alone(lesson):
 @pytest.mark.parametrize("lesson", PATTERN)
 def test_the_reader_writes_early_and_often(lesson):
     content, places = notebook(path_of(lesson))["cells"], turns(lesson)
-    assert len(places) >= 3
+    assert len(places) >= 3, f"{len(places)} cells are the reader's to write (tag your-turn), of at least 3"
     assert places[0] < 12, "the first lines of the reader's own come within the first twelve cells"
-    assert read_words(content[: places[0]]) <= 900
+    assert read_words(content[: places[0]]) <= 900, "at most 900 words stand above the first of them"
     for place in places:
         headings = re.findall(r"^#+ .*", text(content[place - 1]), re.MULTILINE)
         assert headings and "Your turn" in headings[-1], "a heading with the words: Your turn"
@@ -123,7 +127,7 @@ def test_what_stands_above_the_first_turn_runs_at_once(lesson):
 
 
 def run_turn(lesson: str, place: int, own: str | None) -> str:
-    """What a reader's cell prints, after the lesson's first code cell alone; with `own` lines for the stub."""
+    """What a reader's cell prints after the first code cell alone; with `own` lines for the stub."""
     content = notebook(path_of(lesson))["cells"]
     setup = next(text(cell) for cell in content if cell["cell_type"] == "code")
     source = text(content[place])
@@ -173,10 +177,11 @@ def test_the_folded_solution_is_right_and_short(lesson, place):
 def test_first_and_second_reading_have_the_right_size(lesson):
     content = notebook(path_of(lesson))["cells"]
     second = [cell for cell in content if tagged(cell, "second-reading")]
-    assert 35 <= len(content) - len(second) <= 60
-    assert 1800 <= read_words(first_reading(lesson)) <= 3500
-    assert len(second) <= 20
-    assert read_words(second) <= 1500
+    first, read = len(content) - len(second), read_words(first_reading(lesson))
+    assert 35 <= first <= 60, f"{first} cells of first reading, of 35 to 60"
+    assert 1800 <= read <= 3500, f"{read} words of first reading, of 1,800 to 3,500"
+    assert len(second) <= 20, f"{len(second)} cells of second reading, of at most 20"
+    assert read_words(second) <= 1500, f"{read_words(second)} words of second reading, of at most 1,500"
 
 
 @pytest.mark.parametrize("lesson", PATTERN)
@@ -207,11 +212,14 @@ def test_a_second_reading_is_a_whole_section(lesson):
 def test_the_end_has_questions_readings_and_the_way_on(lesson):
     content = [cell for cell in notebook(path_of(lesson))["cells"] if cell["cell_type"] == "markdown"]
     end = "\n\n".join(map(text, content[-3:]))
+    for heading in ("Check yourself", "Further reading"):
+        assert f"### {heading}" in end, f"no heading: {heading}"
     questions = end.split("Check yourself")[1].split("\n#")[0]
-    assert len(DETAILS.findall(questions)) == 5
+    asked = len(DETAILS.findall(questions))
+    assert asked == 5, f"{asked} questions with folded answers under Check yourself, of 5"
     readings = re.split(r"\n#|\n\*\*", end.split("Further reading")[1])[0]
     items = re.findall(r"^(?:\d+\.|-) (.*)", readings, re.MULTILINE)
-    assert len(items) >= 4
+    assert len(items) >= 4, f"{len(items)} items under Further reading, of at least 4"
     assert all(8 <= len(item.split()) <= 45 for item in items), "what to read of it, and why"
     for target in ("demo.ipynb", "exercises.ipynb", "../../assets/cheatsheet.html"):
         assert f"]({target})" in end, f"no link to {target}"
@@ -225,7 +233,7 @@ def test_a_lesson_moves(lesson):
     """A slider stands in the lesson, its still picture with words below it; so does the way to the demo."""
     content = notebook(path_of(lesson))["cells"]
     sliders = [i for i, c in enumerate(content) if c["cell_type"] == "code" and "interact(" in text(c)]
-    assert sliders
+    assert sliders, "no cell calls widgets.interact: the demo's slider stands beside what it explains"
     for place in sliders:
         near = content[place - 1 : place + 4]
         assert any(c["cell_type"] == "code" and c["metadata"].get("alt") for c in near), "a still picture"
@@ -234,7 +242,7 @@ def test_a_lesson_moves(lesson):
 # --- numbers ---------------------------------------------------------------------------------
 
 NUMBER = re.compile(r"(?<![\w.,/])[-−]?\d[\d,]*\.\d\d+(?![\w.]*\d)")
-# Numbers of the prose that no output prints: set by a definition or an example, or of the source that is named.
+# Numbers of the prose that no output prints: set by a definition or an example, or of a source that is named.
 GIVEN: dict[str, set[str]] = {}
 
 

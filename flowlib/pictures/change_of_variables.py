@@ -28,28 +28,35 @@ def scale() -> float:
 # --------------------------------------------------------------------------- a normal learns log prices
 
 
-def fit_frames(x: Tensor, stops: Sequence[tuple[float, float]], titles: Sequence[str]) -> None:
-    """The density N(mu, sigma²) over a histogram of x, at each of the stops (mu, sigma)."""
-    axes = plots.new_axes(1, len(stops), size=(2.2 * len(stops), 2.2))
-    for ax, stop, title in zip(axes, stops, titles, strict=True):
-        _fit(x, *stop, title, ax)
+Stops = Sequence[tuple[float, float]]  # mu and sigma before each step of a training
+
+
+def fit_frames(x: Tensor, stops: Stops, steps: Sequence[int]) -> None:
+    """The density N(mu, sigma²) over a histogram of x, a panel for each of these steps."""
+    axes = plots.new_axes(1, len(steps), size=(2.2 * len(steps), 2.2))
+    for ax, step in zip(axes, steps, strict=True):
+        _fit(x, stops, step, f"step {step}", ax)
     for ax in axes[1:]:
         ax.set(ylabel="", yticklabels=[])
     plt.show()
 
 
-def fit_step(x: Tensor, mu: float, sigma: float, title: str = "") -> None:
-    """Two panels: x carried to z = (x - mu) / sigma under the base, and the density over x."""
+def fit_step(x: Tensor, stops: Stops, step: int) -> None:
+    """Two panels at a step: x carried to z = (x - mu) / sigma under the base, and the density over x."""
     axes = plots.new_axes(1, 2, size=(6.6, 2.5))
-    z = (x.detach().cpu() - mu) / sigma
-    plots.density_1d(Normal(0.0, 1.0), -4, 4, samples=z, kind="z", bins=64, ax=axes[0])
+    mu, sigma = _at(stops, step)
+    plots.density_1d(Normal(0.0, 1.0), -4, 4, samples=(x - mu) / sigma, kind="z", bins=64, ax=axes[0])
     axes[0].set(ylim=(0, 1.2), title="houses carried to z, and the base")
-    _fit(x, mu, sigma, title or f"x and its density: mu {mu:.2f}, sigma {sigma:.2f}", axes[1])
+    _fit(x, stops, step, f"step {step}: mu {mu:.2f}, sigma {sigma:.2f}", axes[1])
     plt.show()
 
 
-def _fit(x: Tensor, mu: float, sigma: float, title: str, ax: Axes) -> None:
-    plots.density_1d(Normal(mu, sigma), 9.5, 14, samples=x.cpu(), bins=60, ax=ax)
+def _at(stops: Stops, step: int) -> tuple[float, float]:
+    return stops[min(step, len(stops) - 1)]  # a training may have been cut short
+
+
+def _fit(x: Tensor, stops: Stops, step: int, title: str, ax: Axes) -> None:
+    plots.density_1d(Normal(*_at(stops, step)), 9.5, 14, samples=x, bins=60, ax=ax)
     ax.set(ylim=(0, 1.35), xlabel="$x$, log price", title=title)
 
 

@@ -14,8 +14,21 @@ from torch.distributions import Normal
 
 from flowlib import plots
 
-__all__ = ["affine", "clinic", "fit_frames", "fit_step", "gains", "mixture", "qq_and_pit", "strips"]
+__all__ = [
+    "affine",
+    "clinic",
+    "draw_step",
+    "fit_frames",
+    "fit_step",
+    "gains",
+    "level",
+    "mixture",
+    "qq_and_pit",
+    "strips",
+    "transport",
+]
 
+Rows = Sequence[Mapping[str, float]]  # a table of assets/results
 GRID = torch.linspace(-8, 8, 801, dtype=torch.float64)
 SHARES = (torch.arange(20, dtype=torch.float64) + 0.5) / 20
 
@@ -43,12 +56,16 @@ def fit_frames(x: Tensor, stops: Stops, steps: Sequence[int]) -> None:
 
 def fit_step(x: Tensor, stops: Stops, step: int) -> None:
     """Two panels at a step: x carried to z = (x - mu) / sigma under the base, and the density over x."""
-    axes = plots.new_axes(1, 2, size=(6.6, 2.5))
+    draw_step(plots.new_axes(1, 2, size=(6.6, 2.5)), x, stops, step)
+    plt.show()
+
+
+def draw_step(axes: Sequence[Axes], x: Tensor, stops: Stops, step: int) -> None:
+    """The panels of `fit_step`, on axes that stand already."""
     mu, sigma = _at(stops, step)
     plots.density_1d(Normal(0.0, 1.0), -4, 4, samples=(x - mu) / sigma, kind="z", bins=64, ax=axes[0])
     axes[0].set(ylim=(0, 1.2), title="houses carried to z, and the base")
     _fit(x, stops, step, f"step {step}: mu {mu:.2f}, sigma {sigma:.2f}", axes[1])
-    plt.show()
 
 
 def _at(stops: Stops, step: int) -> tuple[float, float]:
@@ -149,16 +166,21 @@ def level(u: Tensor, title: str, ax: Axes) -> None:
     ax.set(title=title, xlabel="$z$ on the uniform base", ylabel="density", ylim=(0, 1.6))
 
 
-def gains(rows: Sequence[Mapping[str, float]], whole: Mapping[str, float]) -> None:
-    """The gain on each split with its standard error, and that over all houses as a band."""
-    ax = plots.new_axes(size=(4.8, 2.6))
-    low, high = whole["gain"] - whole["error"], whole["gain"] + whole["error"]
-    ax.axhspan(low, high, color=plots.X_COLOR, alpha=0.2, lw=0)
-    ax.axhline(whole["gain"], color=plots.X_COLOR, lw=1.2)
+def gains(splits: Rows, shuffles: Rows) -> None:
+    """The gain on each split with its standard error, beside those over all houses in ten folds."""
+    ax = plots.new_axes(size=(5.4, 2.6))
+    for rows, start, color in ((splits, 0, plots.MAP_COLOR), (shuffles, len(splits) + 1, plots.X_COLOR)):
+        places = [start + k for k in range(len(rows))]
+        means, errors = [row["gain"] for row in rows], [row["error"] for row in rows]
+        ax.errorbar(places, means, errors, fmt="o", color=color, lw=1.2, ms=5 * scale(), capsize=3)
     ax.axhline(0, color=plots.REFERENCE_COLOR, ls="--", lw=1)
-    places, means, errors = zip(*((row["split"], row["gain"], row["error"]) for row in rows), strict=True)
-    ax.errorbar(places, means, errors, fmt="o", color=plots.MAP_COLOR, lw=1.2, ms=5 * scale(), capsize=3)
-    ax.set(xlabel="split", ylabel="gain (nats a house)", xticks=places, ylim=(-0.01, 0.07))
+    middles = [(len(splits) - 1) / 2, len(splits) + 1 + (len(shuffles) - 1) / 2]
+    names = [
+        f"{len(splits)} splits,\na test part of each",
+        f"all houses,\n{len(shuffles)} times in ten folds",
+    ]
+    ax.set(ylabel="gain (nats a house)", xticks=middles, xticklabels=names)
+    ax.tick_params(axis="x", length=0)
     plt.show()
 
 

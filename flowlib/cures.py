@@ -39,5 +39,6 @@ def read_again(message: str) -> str:
         if words in message:
             lesson = int(equation.split(".")[0])
             files = sorted(Path("..").glob(f"{lesson:02d}_*/lesson.ipynb"))
-            return f"Read again: equation ({equation}), lesson {lesson}" + f" ({files[0]})" * bool(files)
+            where = f" ({files[0]})" if files else ""
+            return f"Read again: equation ({equation}), lesson {lesson}{where}"
     return ""

@@ -260,8 +260,9 @@ def common_context(layers: Iterable[Bijection]) -> int:
 
 def sum_event(values: Tensor) -> Tensor:
     """Sum over everything but the batch: (batch, *event) -> (batch,), never below float32."""
-    wide = torch.promote_types(values.dtype, torch.float32)
-    return values.flatten(1).sum(1, dtype=wide) if values.dim() > 1 else values.to(wide)
+    if values.dim() < 2:
+        return wide(values)
+    return (values.flatten(1) if values.dim() > 2 else values).sum(1, dtype=at_least_float32(values))
 
 
 def as_sizes(sizes: int | Sequence[int]) -> tuple[int, ...]:
@@ -287,19 +288,24 @@ def _restore(module: nn.Module, incompatible: object) -> None:
         cast(Tensor, getattr(module, name)).copy_(tensor)
 
 
+def at_least_float32(values: Tensor) -> torch.dtype:
+    """The dtype of values, or float32 for those below it: logarithms are never taken or added there."""
+    return torch.float32 if values.dtype in (torch.bfloat16, torch.float16) else values.dtype
+
+
 def wide(values: Tensor) -> Tensor:
-    """The same numbers, in float32 at least: logarithms are never taken or added below it."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
+    """The same numbers, in float32 at least."""
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
 
 
 def sum_terms(terms: Tensor) -> Tensor:
     """The sum of all numbers of a tensor, never below float32."""
-    return terms.sum(dtype=torch.promote_types(terms.dtype, torch.float32))
+    return terms.sum(dtype=at_least_float32(terms))
 
 
 def no_log_det(values: Tensor) -> Tensor:
     """The log-determinant of a map that keeps volume: zeros (batch,), never below float32."""
-    return values.new_zeros(len(values), dtype=torch.promote_types(values.dtype, torch.float32))
+    return values.new_zeros(len(values), dtype=at_least_float32(values))
 
 
 def draw_normal(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:

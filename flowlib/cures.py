@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
-__all__ = ["EQUATIONS", "read_again"]
+__all__ = ["EQUATIONS", "cure_of", "show_cure"]
 
 # Words of a law's message -> the equation that cures it. The first that stand in the message count, so
 # mistakes come before the laws that find them.
@@ -30,15 +32,40 @@ EQUATIONS = {
 }
 
 
-def read_again(message: str) -> str:
-    """The place to read again after this message of a law, "" where the course has none.
+def cure_of(message: str) -> tuple[str, str] | None:
+    """What to read again after this message of a law, and its address; None where the course has nothing.
 
-    Run in a lesson's folder it names the file, which JupyterLab makes a link.
+    The address ends in the cell that holds the equation; it is "" outside of the lessons' folders.
     """
     for words, equation in EQUATIONS.items():
         if words in message:
             lesson = int(equation.split(".")[0])
-            files = sorted(Path("..").glob(f"{lesson:02d}_*/lesson.ipynb"))
-            where = f" ({files[0]})" if files else ""
-            return f"Read again: equation ({equation}), lesson {lesson}{where}"
-    return ""
+            address = ""
+            for file in sorted(Path("..").glob(f"{lesson:02d}_*/lesson.ipynb")):
+                tag = f"\\tag{{{equation}}}"
+                cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
+                address = next(
+                    (
+                        f"{file.as_posix()}#cell-id={cell['id']}"
+                        for cell in cells
+                        if tag in "".join(cell["source"])
+                    ),
+                    "",
+                )
+            return f"equation ({equation}) of lesson {lesson}", address
+    return None
+
+
+def show_cure(message: str) -> None:
+    """Say what to read again after this message of a law: a link in a notebook, words elsewhere."""
+    cure = cure_of(message)
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if cure is None:
+        return
+    words, address = cure
+    if hasattr(shell, "kernel") and address:
+        from IPython.display import Markdown, display
+
+        display(Markdown(f"Read again: [{words}]({address})"))
+    else:
+        print(f"Read again: {words}")

@@ -16,7 +16,7 @@ from numbers import Real
 from types import TracebackType
 from typing import Any
 
-from flowlib.cures import read_again
+from flowlib.cures import show_cure
 from flowlib.suspects import LawBroken, short
 
 __all__ = ["Prediction", "predict", "short_errors", "your_turn"]
@@ -42,7 +42,10 @@ class Prediction:
             )
 
     def compare(self, measured: float | str, digits: int = 2) -> None:
-        """Print what was measured, beside the guess if there is one.
+        """Print what was measured, beside the guess if there is one, below the question.
+
+        JupyterLab shows the first line of what a cell printed even where it is folded: call this before
+        other prints.
 
         Args:
             measured: a number (anything that float() takes), or the right one of the choices.
@@ -55,6 +58,7 @@ class Prediction:
             found = f"it is {measured}"
         else:
             raise ValueError(f"measured {measured!r} is none of the choices {self.choices}")
+        print(self.question)
         if self.guess is None:
             print(f"{found} (you made no guess)")
         elif self._said() == measured:
@@ -87,6 +91,7 @@ def predict(question: str, kind: str | Sequence[str] = "", *, guess: float | str
         >>> cost = predict("How many times slower is sampling?", "times", guess=3)
         you say 3 times
         >>> cost.compare(24)
+        How many times slower is sampling?
         you said 3; measured 24 times
     """
     prediction = Prediction(question, kind, guess)
@@ -128,7 +133,8 @@ class your_turn:  # noqa: N801  (read as a statement: with your_turn():)
         elif error is None:
             print("right")
         elif isinstance(error, AssertionError):
-            print("\n".join(filter(None, (f"not yet: {error}", read_again(str(error))))))
+            print(f"not yet: {error}" if str(error) else "not yet")
+            show_cure(str(error))
         elif isinstance(error, Exception):
             line = traceback.extract_tb(trace)[-1]
             print(f"not yet: {type(error).__name__}: {error} (at `{line.line}`)")

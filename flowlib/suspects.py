@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from flowlib.bijection import Bijection, Chain
-from flowlib.cures import read_again
+from flowlib.cures import show_cure
 from flowlib.flow import Flow
 from flowlib.numerics import agree, jacobian_of, quiet
 
@@ -34,16 +34,21 @@ Suspects = Mapping[str, "Tensor | float | Callable[[], Tensor | float] | None"]
 class LawBroken(AssertionError):
     """A law does not hold; the message says which, by how much, and what is likely wrong."""
 
+    cure_is_shown = False
+
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows in place of frames: the sentence, the reader's own line, what to read again."""
-        return short(self, read_again(str(self)))
+        """What IPython shows in place of frames, and keeps: the sentence, and the reader's own line."""
+        if not self.cure_is_shown:
+            self.cure_is_shown = True
+            show_cure(str(self))
+        return short(self)
 
 
-def short(error: BaseException, *more: str) -> list[str]:
-    """An error in a few lines: what it says, and the line of a notebook's cell in which it arose."""
+def short(error: BaseException) -> list[str]:
+    """An error in two lines: what it says, and the line of a notebook's cell in which it arose."""
     own = [frame for frame in traceback.extract_tb(error.__traceback__) if "ipykernel" in frame.filename]
-    where = f"in line {own[-1].lineno} of the cell: {own[-1].line}" if own else ""
-    return [f"{type(error).__name__}: {error}", *filter(None, (where, *more))]
+    where = [f"in line {own[-1].lineno} of the cell: {own[-1].line}"] if own else []
+    return [f"{type(error).__name__}: {error}", *where]
 
 
 def broken(law: str, fact: str, guess: str | None) -> LawBroken:

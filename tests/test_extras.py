@@ -57,7 +57,7 @@ STUDENTS = (
 )
 SERVES = {
     "grade": ("edition", "exercises.release", "grading.erase", "grading.report", "sample_class"),
-    "site": ("pages.site", "pages.slides"),
+    "site": ("pages.site", "pages.slides", "pages.folds"),  # Sphinx loads the last by its name
 }
 
 

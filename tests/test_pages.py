@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from jinja2 import UndefinedError
 
 from flowlib.course import edition
@@ -254,3 +255,54 @@ def test_a_lesson_links_what_it_uses_for_the_first_time():
 
 def test_the_site_of_a_course_without_flowlib_has_no_reference(course):
     assert not site.make_site(course).with_name("reference").exists()
+
+
+# ---------------------------------------------------------------------------- what starts folded
+
+
+def test_answers_and_second_readings_start_folded(course):
+    """Nothing is lost: what is folded is on the page, in its place, behind a word to click on."""
+    for name in ("glossary.md", "cheatsheet.html"):
+        shutil.copy(HOUSE / "assets" / name, course / "assets")
+    words = {"output_type": "stream", "name": "stdout", "text": "measured 0.5\n"}
+    code = {"cell_type": "code", "execution_count": 1, "source": "1", "outputs": [words]}
+    folded = {"jupyter": {"outputs_hidden": True}}
+
+    def said(content: str) -> dict:
+        return {"cell_type": "markdown", "metadata": {}, "source": content}
+
+    cells = [
+        said("# Tiny\n\nA [nat](../../assets/glossary.md#nat), a [sheet](../../assets/cheatsheet.html)."),
+        code | {"metadata": folded},
+        code | {"metadata": {}},
+        said("## Memory (second reading)\n\nFirst word."),
+        code | {"metadata": {}},
+        said("### Below\n\nSecond word."),
+        said("## The end\n\n<details><summary>Hint</summary>\n\nLook at `x`.\n</details>\n\nThird word."),
+    ]
+    cells = [cell | {"id": f"cell-{place}"} for place, cell in enumerate(cells)]
+    language = {"language_info": {"name": "python", "pygments_lexer": "ipython3"}}
+    notebook = {"cells": cells, "metadata": language, "nbformat": 4, "nbformat_minor": 5}
+    (course / "lessons" / "01_tiny" / "lesson.ipynb").write_text(json.dumps(notebook))
+
+    index = site.make_site(course)
+    page = BeautifulSoup(
+        index.with_name("lessons").joinpath("01_tiny", "lesson.html").read_text(), "html.parser"
+    )
+    folds = page.find_all("details")
+    assert [" ".join(fold.summary.text.split()) for fold in folds] == [
+        "Show what came out Hide it", "Show this section", "Hint",
+    ]  # fmt: skip
+    answer, second, hint = folds
+    assert answer.find(string=re.compile("measured")) and not any(fold.has_attr("open") for fold in folds)
+    assert second.find_previous(["h1", "h2"]).text.startswith("Memory (second reading)")
+    assert [bool(second.find(string=re.compile(w))) for w in ("First", "Second", "Third")] == [
+        True,
+        True,
+        False,
+    ]
+    assert len(page.find_all(string=re.compile("measured"))) == 3 and hint.code.text == "x"
+    for link in page.article.find_all("a", string=re.compile("nat|sheet")):
+        target = (index.parent / "lessons" / "01_tiny" / link["href"].split("#")[0]).resolve()
+        assert target.is_file(), link["href"]
+    assert 'id="nat"' in index.with_name("glossary.html").read_text()

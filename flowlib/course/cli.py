@@ -175,6 +175,17 @@ def site():
     console.print(f"The site is built: {page}")
 
 
+@app.command("new-lesson")
+def new_lesson(name: Annotated[str, typer.Argument(help="Its folder, such as 08_splines_and_mixtures.")]):
+    """Write the first draft of a lesson: it runs, and its tests say what is to be written."""
+    from flowlib.course import new_lesson as work
+
+    root = instructors_root()
+    for path in work.new_lesson(root, name):
+        console.print(path.relative_to(root), markup=False)
+    console.print(f"Next: make test-lesson L={name[:2]} says what these files do not have yet.")
+
+
 @app.command("sample-class")
 def sample_class(lesson: Lesson = "01"):
     """Build a class of made-up submissions from the answer files, grade it, and print the marks."""

@@ -21,6 +21,7 @@ from flowlib.course.folders import NOTEBOOK, CourseError
 START_SECONDS = 60
 WORKSPACE = "flowcourse"
 README = "markdownviewer-widget:README.md"
+SETTINGS = Path(__file__).parent / "lab_settings"  # the glossary is shown, not its source; no news
 
 
 def lab(root: Path, lesson: str, *, port: int = 8888, browser: bool = True, say: Callable = print) -> int:
@@ -79,6 +80,7 @@ def _serve(
         f"--port={free}",
         "--ServerApp.port_retries=0",
     ]
+    command += [f"--LabApp.app_settings_dir={SETTINGS}"]
     command += [f"--ServerApp.root_dir={root}", "--ServerApp.log_level=WARN", "--LabApp.log_level=WARN"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 
 import pytest
@@ -115,3 +116,45 @@ def test_validate_says_what_is_wrong_and_what_is_right(page, lab):
 def test_formgrader_lists_the_assignments(page, lab):
     page.goto(f"{lab.base}/formgrader?token={lab.token}")
     page.get_by_text(LESSON).first.wait_for(timeout=60_000)
+
+
+def words_at(equation: str) -> str:
+    """The first words of the cell of lesson 1 that holds an equation."""
+    cells = json.loads((HOUSE / "lessons" / lesson_names(HOUSE)[0] / "lesson.ipynb").read_text())["cells"]
+    held = next(cell for cell in cells if f"\\tag{{{equation}}}" in exercise.text(cell))
+    return re.sub(r"\W+", " ", exercise.text(held)).strip()[:12]
+
+
+def test_a_broken_law_is_short_an_answer_folded_and_a_word_explained(page, lab):
+    """What a lesson relies on: three lines for an error and a way to its cure, a saved answer folded."""
+    cells = [
+        {"cell_type": "markdown", "source": "A [nat](../../assets/glossary.md#nat) is a unit."},
+        {
+            "cell_type": "code",
+            "source": "print('How high?')\nprint('measured 0.5')",
+            "metadata": {"jupyter": {"outputs_hidden": True}},
+        },
+        {"cell_type": "code", "source": "import torch\nfrom flowlib import checks"},
+        {"cell_type": "code", "source": "checks.check_log_det(lambda z: (2 * z, z * 0), torch.ones(2))"},
+    ]
+    saved = {"output_type": "stream", "name": "stdout", "text": "How high?\nmeasured 0.5\n"}
+    for place, cell in enumerate(cells):
+        cell |= {"id": f"c{place}", "metadata": cell.get("metadata", {})}
+        if cell["cell_type"] == "code":
+            cell |= {"execution_count": None, "outputs": [saved] if cell["metadata"] else []}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    path = f"lessons/{lesson_names(HOUSE)[1]}/trial.ipynb"
+    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    (lab.root / path).write_text(json.dumps(notebook), encoding="utf-8")
+    open_notebook(page, lab, path)
+    assert not page.get_by_text("measured 0.5", exact=True).is_visible()
+    with pytest.raises(AssertionError, match="LawBroken"):
+        run_all(page, lab, path, 120)
+    error = page.locator(".jp-OutputArea-output", has_text="LawBroken")
+    assert error.bounding_box()["height"] < 150, "not a screen full of frames"
+    page.get_by_role("link", name="equation (1.4) of lesson 1").click()
+    page.get_by_role("tab", name="lesson.ipynb").wait_for(timeout=60_000)
+    page.locator(".jp-Cell", has_text=words_at("1.4")).first.wait_for(timeout=60_000)
+    page.get_by_role("tab", name="trial.ipynb").click()
+    page.get_by_role("link", name="nat", exact=True).click()
+    page.locator(".jp-MarkdownViewer h2", has_text="nat").first.wait_for(timeout=60_000)

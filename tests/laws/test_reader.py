@@ -1,6 +1,9 @@
-"""What a lesson says to its reader: guesses beside answers, own lines tried at once, errors in a few lines."""
+"""A lesson and its reader: guesses beside answers, own lines tried at once, errors in a few lines."""
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -9,7 +12,7 @@ from nbclient import NotebookClient
 
 from flowlib import checks
 from flowlib.course.exercises.exercise import text
-from flowlib.cures import EQUATIONS, read_again
+from flowlib.cures import EQUATIONS, cure_of
 from flowlib.reader import predict, your_turn
 from tests.conftest import HOUSE
 from tests.notebooks.test_lessons import LESSONS, notebook
@@ -32,7 +35,7 @@ def test_a_guess_stands_beside_the_answer(kind, guess, measured, said, capsys):
     prediction = predict("What comes?", kind, guess=guess)
     capsys.readouterr()
     prediction.compare(measured)
-    assert capsys.readouterr().out == said + "\n"
+    assert capsys.readouterr().out == f"What comes?\n{said}\n"
 
 
 @pytest.mark.parametrize(
@@ -74,10 +77,14 @@ def test_errors_in_a_notebook_are_a_few_lines():
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     folder = str(HOUSE / "lessons" / LESSONS[1])
     NotebookClient(book, allow_errors=True, resources={"metadata": {"path": folder}}).execute()
-    law, plain, other = (book.cells[i].outputs[0]["traceback"] for i in (1, 3, 4))
-    assert len(law) == 3 and law[0].startswith("LawBroken: check_log_det")
-    assert "in line 3 of the cell" in law[1]
-    assert law[2] == f"Read again: equation (1.4), lesson 1 (../{LESSONS[0]}/lesson.ipynb)"
+    link, law = book.cells[1].outputs
+    plain, other = (book.cells[i].outputs[0]["traceback"] for i in (3, 4))
+    assert re.fullmatch(
+        rf"Read again: \[equation \(1.4\) of lesson 1\]\(\.\./{LESSONS[0]}/lesson\.ipynb#cell-id=[\w-]+\)",
+        link["data"]["text/markdown"],
+    )
+    assert len(law["traceback"]) == 2 and law["traceback"][0].startswith("LawBroken: check_log_det")
+    assert "in line 3 of the cell" in law["traceback"][1]
     assert plain == [
         "AssertionError: one is not two",
         "in line 2 of the cell: assert 1 == 2, 'one is not two'",
@@ -86,9 +93,13 @@ def test_errors_in_a_notebook_are_a_few_lines():
 
 
 @pytest.mark.parametrize(("words", "equation"), EQUATIONS.items())
-def test_a_cure_stands_in_its_lesson_and_is_asked_for_by_a_law(words, equation):
+def test_a_cure_stands_in_its_lesson_and_is_asked_for_by_a_law(words, equation, monkeypatch):
     lesson = next(name for name in LESSONS if int(name[:2]) == int(equation.split(".")[0]))
     assert any(f"\\tag{{{equation}}}" in text(c) for c in notebook(f"lessons/{lesson}/lesson.ipynb")["cells"])
     sources = [HOUSE / "flowlib" / f"{name}.py" for name in ("checks", "suspects", "answers", "subjects")]
     assert any(words in path.read_text(encoding="utf-8") for path in sources), "no law says this"
-    assert f"({equation})" in read_again(f"x. {words}")
+    monkeypatch.chdir(HOUSE / "lessons" / LESSONS[-1])
+    said, address = cure_of(f"x. {words}")
+    assert f"({equation})" in said
+    file, _, cell = address.partition("#cell-id=")
+    assert Path(file).is_file() and cell

@@ -55,15 +55,19 @@ TURNS = [(lesson, place) for lesson in PATTERN for place in turns(lesson)]
 # --- guesses ---------------------------------------------------------------------------------
 
 
-def predictions(lesson: str) -> dict[str, int]:
-    """The name of each prediction -> the place of its cell."""
+def predictions(lesson: str) -> dict[str, tuple[int, str]]:
+    """The name of each prediction -> the place of its cell, and the question."""
     found = {}
     for place, cell in enumerate(notebook(path_of(lesson))["cells"]):
         if cell["cell_type"] == "code":
             for node in ast.parse(text(cell)).body:
-                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-                    if getattr(node.value.func, "id", "") == "predict":
-                        found[ast.unparse(node.targets[0])] = place
+                called = (
+                    node.value.func
+                    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+                    else None
+                )
+                if isinstance(called, ast.Name) and called.id == "predict":
+                    found[ast.unparse(node.targets[0])] = place, ast.literal_eval(node.value.args[0])
     return found
 
 
@@ -71,8 +75,8 @@ def predictions(lesson: str) -> dict[str, int]:
 def test_every_guess_is_set_beside_a_measured_answer_that_starts_folded(lesson):
     content = notebook(path_of(lesson))["cells"]
     guesses = predictions(lesson)
-    assert len(guesses) >= 4
-    for name, place in guesses.items():
+    assert len(guesses) >= 4, f"{len(guesses)} cells call predict(), of at least 4"
+    for name, (place, question) in guesses.items():
         assert "guess=None" in text(content[place]), f"the guess of {name} is not the reader's"
         later = [
             i for i in range(place + 1, len(content))
@@ -81,8 +85,12 @@ def test_every_guess_is_set_beside_a_measured_answer_that_starts_folded(lesson):
         assert later, f"nothing is set beside the guess {name}"
         between = [c for c in content[place + 1 : later[0] + 1] if c["cell_type"] == "code" and c["outputs"]]
         assert all(map(folded, between)), f"the answer to {name} stands open under its question"
+        first = "".join(content[later[0]]["outputs"][0].get("text", ""))
+        assert first.startswith(question) or not first, (
+            f"a folded output shows its first line: {name}.compare() comes before other prints"
+        )
     shown = [cell for cell in content if cell["cell_type"] == "code" and folded(cell)]
-    assert len(shown) >= 4
+    assert len(shown) >= 4, f"{len(shown)} cells have folded outputs (jupyter: outputs_hidden), of at least 4"
     assert not [c["id"] for c in shown if not c["outputs"]], "a fold with nothing in it"
 
 
@@ -102,9 +110,9 @@ def test_predictions_are_not_asked_in_prose_alone(lesson):
 @pytest.mark.parametrize("lesson", PATTERN)
 def test_the_reader_writes_early_and_often(lesson):
     content, places = notebook(path_of(lesson))["cells"], turns(lesson)
-    assert len(places) >= 3
+    assert len(places) >= 3, f"{len(places)} cells are the reader's to write (tag your-turn), of at least 3"
     assert places[0] < 12, "the first lines of the reader's own come within the first twelve cells"
-    assert read_words(content[: places[0]]) <= 900
+    assert read_words(content[: places[0]]) <= 900, "at most 900 words stand above the first of them"
     for place in places:
         headings = re.findall(r"^#+ .*", text(content[place - 1]), re.MULTILINE)
         assert headings and "Your turn" in headings[-1], "a heading with the words: Your turn"
@@ -123,7 +131,7 @@ def test_what_stands_above_the_first_turn_runs_at_once(lesson):
 
 
 def run_turn(lesson: str, place: int, own: str | None) -> str:
-    """What a reader's cell prints, after the lesson's first code cell alone; with `own` lines for the stub."""
+    """What a reader's cell prints after the first code cell alone; with `own` lines for the stub."""
     content = notebook(path_of(lesson))["cells"]
     setup = next(text(cell) for cell in content if cell["cell_type"] == "code")
     source = text(content[place])
@@ -173,10 +181,11 @@ def test_the_folded_solution_is_right_and_short(lesson, place):
 def test_first_and_second_reading_have_the_right_size(lesson):
     content = notebook(path_of(lesson))["cells"]
     second = [cell for cell in content if tagged(cell, "second-reading")]
-    assert 35 <= len(content) - len(second) <= 60
-    assert 1800 <= read_words(first_reading(lesson)) <= 3500
-    assert len(second) <= 20
-    assert read_words(second) <= 1500
+    first, read = len(content) - len(second), read_words(first_reading(lesson))
+    assert 35 <= first <= 60, f"{first} cells of first reading, of 35 to 60"
+    assert 1800 <= read <= 3500, f"{read} words of first reading, of 1,800 to 3,500"
+    assert len(second) <= 20, f"{len(second)} cells of second reading, of at most 20"
+    assert read_words(second) <= 1500, f"{read_words(second)} words of second reading, of at most 1,500"
 
 
 @pytest.mark.parametrize("lesson", PATTERN)
@@ -207,11 +216,14 @@ def test_a_second_reading_is_a_whole_section(lesson):
 def test_the_end_has_questions_readings_and_the_way_on(lesson):
     content = [cell for cell in notebook(path_of(lesson))["cells"] if cell["cell_type"] == "markdown"]
     end = "\n\n".join(map(text, content[-3:]))
+    for heading in ("Check yourself", "Further reading"):
+        assert f"### {heading}" in end, f"no heading: {heading}"
     questions = end.split("Check yourself")[1].split("\n#")[0]
-    assert len(DETAILS.findall(questions)) == 5
+    asked = len(DETAILS.findall(questions))
+    assert asked == 5, f"{asked} questions with folded answers under Check yourself, of 5"
     readings = re.split(r"\n#|\n\*\*", end.split("Further reading")[1])[0]
     items = re.findall(r"^(?:\d+\.|-) (.*)", readings, re.MULTILINE)
-    assert len(items) >= 4
+    assert len(items) >= 4, f"{len(items)} items under Further reading, of at least 4"
     assert all(8 <= len(item.split()) <= 45 for item in items), "what to read of it, and why"
     for target in ("demo.ipynb", "exercises.ipynb", "../../assets/cheatsheet.html"):
         assert f"]({target})" in end, f"no link to {target}"
@@ -225,7 +237,7 @@ def test_a_lesson_moves(lesson):
     """A slider stands in the lesson, its still picture with words below it; so does the way to the demo."""
     content = notebook(path_of(lesson))["cells"]
     sliders = [i for i, c in enumerate(content) if c["cell_type"] == "code" and "interact(" in text(c)]
-    assert sliders
+    assert sliders, "no cell calls widgets.interact: the demo's slider stands beside what it explains"
     for place in sliders:
         near = content[place - 1 : place + 4]
         assert any(c["cell_type"] == "code" and c["metadata"].get("alt") for c in near), "a still picture"
@@ -234,8 +246,16 @@ def test_a_lesson_moves(lesson):
 # --- numbers ---------------------------------------------------------------------------------
 
 NUMBER = re.compile(r"(?<![\w.,/])[-−]?\d[\d,]*\.\d\d+(?![\w.]*\d)")
-# Numbers of the prose that no output prints: set by a definition or an example, or of the source that is named.
-GIVEN: dict[str, set[str]] = {}
+# Numbers of the prose that no output prints: set by a definition or an example, or of a source that is named.
+GIVEN: dict[str, set[str]] = {
+    # Four trainings on houses each way, and another lesson's figure.
+    "04_realnvp": {"0.57", "4.08", "4.22", "4.78"},
+    # The published table, with its sources; then differences and trials that no cell shows.
+    "05_glow": {"3.08", "3.29", "3.40", "3.49", "3.69", "3.76", "3.81", "3.98"}
+    | {"0.15", "0.21", "0.33", "0.43", "0.49", "2.12", "2.16"},
+    # Lesson 2's figures; then parts of a sum that no cell shows.
+    "06_autoregressive": {"3.53", "4.10", "0.07", "0.12", "0.22"},
+}
 
 
 def numbers_in(prose: str) -> set[str]:
@@ -255,7 +275,7 @@ def printed(lesson: str) -> str:
     return "\n".join(pieces).replace(",", "")
 
 
-@pytest.mark.parametrize("lesson", PATTERN)
+@pytest.mark.parametrize("lesson", [name for name in LESSONS if name in PATTERN or int(name[:2]) > 3])
 def test_numbers_in_prose_are_printed_by_a_cell(lesson):
     shown = {float(found) for found in re.findall(r"\d+\.?\d*(?:e[-+]?\d+)?", printed(lesson))}
     prose = "\n\n".join(text(c).split("### References")[0] for c in cells(path_of(lesson), "markdown"))
@@ -264,5 +284,6 @@ def test_numbers_in_prose_are_printed_by_a_cell(lesson):
         digits = len(value.split(".")[1])
         return any(round(found, digits) == float(value) for found in shown)
 
-    strange = {value for value in numbers_in(prose) if not stands(value)} - GIVEN.get(lesson, set())
-    assert not strange, "these numbers stand in the prose and nowhere in what the lesson prints"
+    strange, given = {value for value in numbers_in(prose) if not stands(value)}, GIVEN.get(lesson, set())
+    assert not strange - given, "these numbers stand in the prose and nowhere in what the lesson prints"
+    assert not given - strange, "these exceptions are none any more"

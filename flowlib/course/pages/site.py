@@ -26,6 +26,7 @@ PAPERS = {
     "recipes": "assets/recipes.md",
     "derivatives": "assets/figures/derivatives.md",
     "changelog": "assets/changelog.md",
+    "glossary": "assets/glossary.md",
 }
 STATIC = Path(__file__).parent / "static"  # what the site shows beside its pages
 TAG = re.compile(r"\\tag\{(\d+\.\d+[a-z]?)\}")
@@ -34,7 +35,10 @@ CONF = """\
 project = "Normalizing flows"
 author = "The authors of the flow course"
 copyright = "text and figures CC BY 4.0, code MIT"
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "flowlib.course.pages.reference"]
+extensions = [
+    "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon",
+    "flowlib.course.pages.reference", "flowlib.course.pages.folds",
+]
 autodoc_default_options = {"members": True, "undoc-members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -43,6 +47,8 @@ napoleon_use_rtype = False
 myst_enable_extensions = ["dollarmath", "amsmath", "html_image"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"
+nb_code_prompt_show = "Show what came out"
+nb_code_prompt_hide = "Hide it"
 nb_ipywidgets_js = {}
 nb_mime_priority_overrides = [("html", "image/png", 5), ("html", "text/plain", 90)]
 suppress_warnings = ["mystnb.unknown_mime_type", "mystnb.mime_priority"]
@@ -161,7 +167,9 @@ def _prepare(cells: list[dict], page: str, root: Path, path: Path, equations: di
     """Words for figures, targets for equations, links for citations; all in place."""
     for index, cell in enumerate(cells):
         if cell["cell_type"] == "code":
-            cell["metadata"] = {"mystnb": {"image": {"alt": words_for_figure(cells, index)}}}
+            folded = cell["metadata"].get("jupyter", {}).get("outputs_hidden", False)
+            words = {"mystnb": {"image": {"alt": words_for_figure(cells, index)}}}
+            cell["metadata"] = {**words, "tags": ["hide-output"] if folded else []}
             cell["outputs"] = [
                 output for output in cell["outputs"] if "widget-view" not in json.dumps(output)
             ]
@@ -174,7 +182,7 @@ def _prepare(cells: list[dict], page: str, root: Path, path: Path, equations: di
             raise CourseError(
                 f"{path.relative_to(root)}, cell {cell.get('id', index)}: a picture has no words (alt text)."
             )
-        content = _link_code(content, path, root, code)
+        content = _link_files(content, path, root, code)
         content = _link_citations(content, equations)
         cell["source"] = _mark_equations(content, page, equations)
 
@@ -200,17 +208,25 @@ def _link_citations(content: str, equations: dict[str, str]) -> str:
     return _in_prose(content, lambda prose: re.sub(r"(?<![\]\w])\((\d+\.\d+[a-z]?)\)", link, prose))
 
 
-def _link_code(content: str, path: Path, root: Path, code: set[str]) -> str:
-    """A link to a file of flowlib leads to a page that shows it."""
+def _link_files(content: str, path: Path, root: Path, code: set[str]) -> str:
+    """A link to a file of flowlib leads to a page that shows it, one to a paper to its page."""
 
     def link(found: re.Match) -> str:
-        target = (path.parent / found.group(2)).resolve()
+        address, _, place = found.group(2).partition("#")
+        target = (path.parent / address).resolve()
+        if target == root / "assets" / CHEAT_SHEET:  # no page of the theme's, so no link that it knows
+            return templates.render("anchor.html", address=f"../../{CHEAT_SHEET}", words=found.group(1))
+        for name, paper in PAPERS.items():
+            if target == root / paper:
+                return f"[{found.group(1)}](/{name}.md{'#' * bool(place)}{place})"
         if target.suffix == ".py" and target.is_file() and target.is_relative_to(root / "flowlib"):
             code.add(str(target.relative_to(root)))
             return f"[{found.group(1)}](/code/{target.stem}.md)"
         return found.group(0)
 
-    return _in_prose(content, lambda prose: re.sub(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)\)", link, prose))
+    return _in_prose(
+        content, lambda prose: re.sub(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+(?:#[\w-]+)?)\)", link, prose)
+    )
 
 
 def _in_prose(content: str, change) -> str:

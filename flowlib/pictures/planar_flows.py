@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from flowlib import plots
@@ -201,6 +202,7 @@ def seeds(rows: Sequence[Mapping], ax: Axes, *, key: str, groups: str, colors: M
     low, high = ax.get_ylim()
     ticks = [tick for tick in (0.03, 0.1, 0.3, 1, 3) if low <= tick <= high]
     ax.set_yticks(ticks, labels=[f"{tick:g}" for tick in ticks])
+    ax.yaxis.set_minor_formatter(NullFormatter())
     ax.legend()
 
 

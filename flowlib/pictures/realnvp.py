@@ -141,9 +141,9 @@ def overfitting(history: History, flow: Flow) -> None:
 def toys(moons: Flow, board: Flow, spirals: Flow) -> None:
     """Density above, 3,000 samples below."""
     axes = new_axes(2, 3, size=(7.6, 5.0)).reshape(2, 3)
-    shown: Sequence[tuple[Flow, float | Sequence[float], str]]
-    shown = (moons, MOONS, "two moons"), (board, 4.6, "checkerboard"), (spirals, 3.8, "spirals")
-    for column, (flow, box, name) in enumerate(shown):
+    boxes: list[float | Sequence[float]] = [MOONS, 4.6, 3.8]
+    names = "two moons", "checkerboard", "spirals"
+    for column, (flow, box, name) in enumerate(zip((moons, board, spirals), boxes, names, strict=True)):
         plots.density_map(flow, box, title=name, ax=axes[0, column])
         draws = flow.sample(3000, generator=torch.Generator().manual_seed(0))
         plots.scatter_samples(draws, box, ax=axes[1, column])

@@ -1,6 +1,6 @@
 """Measure again what lesson 4 compares over seeds: python assets/results/04_realnvp.py [table ...]
 
-About 10 minutes of processor time for all tables. Writes 04_realnvp.json beside this file.
+About 12 minutes of processor time for all tables. Writes 04_realnvp.json beside this file.
 """
 
 import json

@@ -251,7 +251,7 @@ def shift_errors(width: float, seeds: Rows) -> None:
         (1.0, plots.X_COLOR, "-", "$z = x e^s + t$"),
     ):
         axes[0].plot(error, 0.5 * (factor * error) ** 2, color=color, ls=style, label=name)
-    axes[0].set(xlabel="error of t", ylabel="loss (nats)", ylim=(-0.2, 5.2))
+    axes[0].set(xlabel="error of t", ylabel="loss (nats)", ylim=(-0.1, 3.8))
     axes[0].set_title(f"data of width {width} at this place")
     axes[0].legend(loc="upper center")
     named = [dict(row) | {"formula": f"from {row['formula from']}\n|s| < {row['bound']:g}"} for row in seeds]

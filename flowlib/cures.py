@@ -64,8 +64,7 @@ def show_cure(message: str) -> None:
         return
     words, address = cure
     if hasattr(shell, "kernel") and address:
-        from IPython.display import Markdown, display
-
-        display(Markdown(f"Read again: [{words}]({address})"))
+        notebook = sys.modules["IPython"].display
+        notebook.display(notebook.Markdown(f"Read again: [{words}]({address})"))
     else:
         print(f"Read again: {words}")

@@ -92,9 +92,7 @@ def everything() -> list[Stage]:
         *form(["."]),
         tool("types", "mypy"),
         pytest(
-            "house",
-            [*HOUSE_TESTS, "tests/test_extras.py", "tests/test_pages.py", "tests/test_cli.py"],
-            *PARALLEL,
+            "house", [f"tests/{path.name}" for path in sorted(Path("tests").glob("test_*.py"))], *PARALLEL
         ),
         pytest("laws", ["tests/laws"], "-n", "2"),
         pytest("gpu", ["tests/gpu"], "-n", "2", "--dist", "loadgroup"),

@@ -20,8 +20,8 @@ ROOMS = [
 ]  # fmt: skip
 # A floor of the course imports only from itself and from floors below it.
 FLOORS = [
-    "folders", "house", "extras", "lab", "box", "exercises", "pages", "grading", "edition", "doctor",
-    "sample_class", "new_lesson", "cli",
+    "folders", "house", "extras", "git", "lab", "box", "exercises", "update", "pages", "grading", "edition",
+    "doctor", "sample_class", "new_lesson", "cli",
 ]  # fmt: skip
 GRADING = [
     "marks", "names", "private", "scratch", "clean", "record", "written", "preflight", "layouts", "archives",

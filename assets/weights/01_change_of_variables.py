@@ -1,4 +1,4 @@
-"""Train the flow of lesson 1, section 5, again and keep its parameters on the way:
+"""Train the flow of lesson 1, section 6, again and keep its parameters on the way:
 python assets/weights/01_change_of_variables.py  (a few seconds)
 
 Writes 01_change_of_variables.safetensors beside this file. The demo walks through the stops.

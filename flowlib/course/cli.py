@@ -14,7 +14,14 @@ import typer
 from rich.console import Console
 
 from flowlib.course import extras
-from flowlib.course.folders import CourseError, course_root, instructors_root, lesson_name, needs_linux
+from flowlib.course.folders import (
+    NOTEBOOK,
+    CourseError,
+    course_root,
+    instructors_root,
+    lesson_name,
+    needs_linux,
+)
 from flowlib.course.grading.commands import app as grading
 
 app = typer.Typer(
@@ -117,6 +124,31 @@ def lab(
 
     root = course_root()
     raise typer.Exit(work.lab(root, lesson_name(root, lesson), port=port, browser=browser, say=console.print))
+
+
+@app.command()
+def update():
+    """Get the course's new version by git. What you wrote stays, or is kept beside as NAME.mine.ipynb."""
+    from flowlib.course import update as work
+
+    root = course_root()
+    with console.status("Updating ..."):
+        updated = work.update(root)
+    for title, names in (
+        ("Put back as the course has them, as you had only run them:", updated.put_back),
+        ("Yours, and left as they are:", updated.left),
+        ("New in the course, and yours is kept:", [f"{a} -> {b}" for a, b in updated.kept.items()]),
+    ):
+        if names:
+            console.print(title)
+            for name in names:
+                console.print(f"  {name}", markup=False)
+    if any(name.endswith(f"/{NOTEBOOK}") for name in updated.kept):
+        console.print(f"Hand in the new {NOTEBOOK}: copy your answers into it, cell by cell.")
+    if {"pyproject.toml", "constraints.txt"} & set(updated.brought):
+        console.print(f"The course needs other packages now: make lab, or {extras.command()}", markup=False)
+    count = len(updated.brought)
+    console.print(f"Up to date: {count or 'no'} file{'s' * (count != 1)} of the course changed.")
 
 
 @app.command()

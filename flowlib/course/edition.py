@@ -10,7 +10,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 import re
 import subprocess
 import tarfile
@@ -23,6 +22,7 @@ from pathlib import Path
 from flowlib.course.exercises import exercise
 from flowlib.course.exercises.release import releasable, student_version
 from flowlib.course.folders import NOTEBOOK, CourseError
+from flowlib.course.git import git
 
 COPIED = (
     "README.md",
@@ -128,12 +128,12 @@ def _instructors_lines(root: Path) -> Iterator[tuple[str, str, bool]]:
 
 def _published(root: Path) -> Iterator[tuple[str, bytes]]:
     """Lessons and flowlib as last committed: a line that slipped in since then is not public yet."""
-    git = ["git", "-C", str(root), "archive", "HEAD", "lessons", "flowlib"]
-    done = subprocess.run(git, capture_output=True) if (root / ".git").exists() else None
+    archive = ["git", "-C", str(root), "archive", "HEAD", "lessons", "flowlib"]
+    done = subprocess.run(archive, capture_output=True) if (root / ".git").exists() else None
     if done and done.returncode == 0:
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            for member in archive:
-                if member.isfile() and (file := archive.extractfile(member)):
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as packed:
+            for member in packed:
+                if member.isfile() and (file := packed.extractfile(member)):
                     yield member.name, file.read()
         return
     for folder in ("lessons", "flowlib"):
@@ -239,29 +239,29 @@ def write_repository(edition: Edition, out: Path, root: Path) -> bool:
     known = [path.name for path in out.iterdir()] if out.is_dir() else []
     if known in ([], [".git"]):  # new, or a clone of a repository that is still empty
         out.mkdir(parents=True, exist_ok=True)
-        _git(out, "init", "--quiet", *(() if known else ("--initial-branch=main",)))
+        git(out, "init", "--quiet", *(() if known else ("--initial-branch=main",)))
     elif ".git" not in known or not (out / "README.md").is_file():
         raise CourseError(f"{out} exists already and is no students' edition in git: name another folder.")
     elif not (out / "README.md").read_text(encoding="utf-8").startswith(TITLE):
         raise CourseError(f"{out} is another repository: its README was not written by student-edition.")
-    elif changed := _git(out, "status", "--porcelain"):
+    elif changed := git(out, "status", "--porcelain"):
         raise CourseError(f"{out} holds changes that are not committed:\n{changed}")
-    for name in _git(out, "ls-files", "-z").split("\0"):
+    for name in git(out, "ls-files", "-z").split("\0"):
         if name and name not in edition.files:
             (out / name).unlink(missing_ok=True)
-    _git(out, "add", "--update")
+    git(out, "add", "--update")
     _fill(out, edition.files)
     # By name: what somebody's global settings ignore belongs in it all the same.
-    _git(
+    git(
         out, "add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul", given="\0".join(edition.files)
     )
-    if not _git(out, "status", "--porcelain", "--untracked-files=no"):
+    if not git(out, "status", "--porcelain", "--untracked-files=no"):
         return False
     someone = (
-        [] if _git(out, "config", "--default=", "user.email") else ["user.name=Flow course", "user.email="]
+        [] if git(out, "config", "--default=", "user.email") else ["user.name=Flow course", "user.email="]
     )
     identity = [word for setting in someone for word in ("-c", setting)]
-    _git(out, *identity, "commit", "--quiet", "--no-verify", "-m", "The flow course, students' edition")
+    git(out, *identity, "commit", "--quiet", "--no-verify", "-m", "The flow course, students' edition")
     return True
 
 
@@ -280,19 +280,3 @@ def _fill(folder: Path, files: Mapping[str, bytes]) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-
-
-def _git(folder: Path, *words: str, given: str = "") -> str:
-    # Inside a hook git's variables point to the repository of the hook.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        done = subprocess.run(
-            ["git", *words], cwd=folder, env=environment, input=given, capture_output=True, text=True
-        )
-    except FileNotFoundError:
-        raise CourseError(
-            "git is not installed; without --git a folder or a zip file can be written."
-        ) from None
-    if done.returncode:
-        raise CourseError(f"git {words[0]} failed in {folder}: {done.stderr.strip()}")
-    return done.stdout.rstrip("\n")

@@ -62,14 +62,15 @@ def test_pages_load_alone_and_without_errors(page, site):
 
 def test_formulas_are_set_and_citations_lead_to_them(page, site):
     folder, base = site
-    lesson = next(a for a in addresses(folder) if a.endswith("/lesson.html"))
-    page.goto(f"{base}/{lesson}")
-    page.wait_for_selector("mjx-container svg", timeout=60_000)
-    targets = page.locator("[id^='eq-']")
-    assert targets.count() > 0
-    for link in page.locator("article a[href*='#eq-']").all():
-        address = link.get_attribute("href")
-        assert address.split("#")[0] or page.locator(f"[id='{address.split('#')[1]}']").count(), address
+    for lesson in (a for a in addresses(folder) if a.endswith("/lesson.html")):
+        page.goto(f"{base}/{lesson}")
+        page.wait_for_selector("mjx-container svg", timeout=60_000)
+        faults = [node.get_attribute("data-mjx-error") for node in page.locator("[data-mjx-error]").all()]
+        assert not faults, f"{lesson}: {faults}"
+        assert page.locator("[id^='eq-']").count() > 0
+        for link in page.locator("article a[href*='#eq-']").all():
+            address = link.get_attribute("href")
+            assert address.split("#")[0] or page.locator(f"[id='{address.split('#')[1]}']").count(), address
 
 
 def test_the_reference_has_every_public_name_and_links_lead_to_it(page, site):

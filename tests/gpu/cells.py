@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import linecache
+import sys
 import traceback
 import types
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +73,24 @@ def _printed(outputs: list[dict]) -> str:
     return "\n".join(text for text in shown if not text.startswith("<Figure"))
 
 
+def sliders_at_rest() -> types.ModuleType:
+    """In place of ipywidgets: a slider is the value that it starts with, and draws once."""
+
+    def slider(value: float = 0, *_: object, **__: object) -> float:
+        return value
+
+    def interact(draw: Callable, **values: object) -> None:
+        draw(**values)
+
+    module = types.ModuleType("ipywidgets")
+    vars(module).update(interact=interact, FloatSlider=slider, IntSlider=slider)
+    return module
+
+
 def new_namespace() -> dict:
-    """Where the cells of a notebook live, with a plain stand-in for Jupyter's `display`."""
+    """Where the cells of a notebook live, with plain stand-ins for what Jupyter brings."""
+    if importlib.util.find_spec("IPython") is None:
+        sys.modules["ipywidgets"] = sliders_at_rest()
     namespace = types.ModuleType("__main__").__dict__
     namespace["display"] = lambda *things: print(*things, sep="\n")
     return namespace

@@ -211,6 +211,30 @@ LACKING = {
 LACKING |= {"nflows", "normflows", "zuko", "nbgrader", "psutil", "yaml"}
 
 
+BARE_LESSON = """
+import sys
+class Lacking:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {lacking}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}")
+
+sys.meta_path.insert(0, Lacking())
+import importlib.util
+plain = importlib.util.find_spec
+importlib.util.find_spec = lambda name, package=None: None if name in {lacking} else plain(name, package)
+from tests.gpu.cells import Cell, new_namespace, run_cell
+cell = "import ipywidgets\\nipywidgets.interact(lambda x: print(x), x=ipywidgets.FloatSlider(2.0, min=0));"
+print(run_cell(Cell("slider", cell, ""), new_namespace()))
+"""
+
+
+def test_a_bare_machine_shows_a_slider_at_rest():
+    done = subprocess.run(
+        [sys.executable, "-c", BARE_LESSON.format(lacking=LACKING)], cwd=HOUSE, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["2.0", "None"], done.stdout + done.stderr
+
+
 def test_a_bare_machine_collects_the_cuda_tests():
     done = subprocess.run(
         [sys.executable, "-c", BARE.format(lacking=LACKING)],

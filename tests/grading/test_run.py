@@ -476,7 +476,26 @@ def test_check_gives_a_receipt_or_says_what_is_wrong(klass):
     assert half.returncode == 0
     for line in ("task1: there", "task2: missing", "task3: not done yet", "Rename it"):
         assert line in half.stdout
-    assert "It can be graded, but task2 would get no points. Receipt: " in half.stdout
+    assert "It can be graded, but this is not done: task2, task3, task4. Receipt: " in half.stdout
+
+
+@pytest.mark.parametrize(
+    ("written", "blank"),
+    [
+        ("*Write your answer here.*", True),
+        (" ", True),
+        ("*Write your answer here.*\nThe area stays one.", False),
+    ],
+)
+def test_check_names_a_written_answer_that_is_not_there(klass, written, blank):
+    """All code done: the cell for words as released, emptied, filled."""
+    notebook = klass.notebook(**klass.right, task5=written)
+    klass.root.joinpath("exercises.ipynb").write_text(json.dumps(notebook))
+    words = [sys.executable, "-m", "flowlib.course.cli", "check", "exercises.ipynb", "--lesson", "1"]
+    done = subprocess.run(words, cwd=klass.root, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert ("task5: nothing in its cell yet\n" if blank else "task5: there\n") in done.stdout
+    assert f"It can be graded{', but this is not done: task5' * blank}. Receipt: " in done.stdout
 
 
 def test_check_asks_for_the_lesson_and_refuses_another_notebook(klass):

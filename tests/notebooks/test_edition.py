@@ -17,6 +17,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from flowlib.course import edition
 from flowlib.course.folders import CourseError, lesson_names
+from flowlib.course.grading.written import WRITE_HERE
 from tests.conftest import HOUSE
 from tests.tiny import LESSON
 
@@ -115,6 +116,11 @@ def test_its_commands_work_there(students):
     path = f"lessons/{lesson_names(HOUSE)[0]}/exercises.ipynb"
     done = flowcourse("check", path, cwd=students)
     assert done.returncode == 0 and "task1: not done yet" in done.stdout
+    assert "task5: nothing in its cell yet" in done.stdout
+    untouched = (students / path).read_text()
+    (students / path).write_text(untouched.replace(WRITE_HERE, "Three evenings of work."))
+    assert "task5: there" in flowcourse("check", path, cwd=students).stdout
+    (students / path).write_text(untouched)
     done = flowcourse("grade", "01", cwd=students)
     assert done.returncode == 1 and "is the students' edition" in done.stderr
     where = "import flowlib.course.folders as h; print(h.__file__, h.course_root())"

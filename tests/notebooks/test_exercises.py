@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 import textwrap
 
 import pytest
@@ -15,6 +16,7 @@ from flowlib.course.exercises.release import releasable
 from flowlib.course.exercises.rules import submitted_sources
 from flowlib.course.grading.rehearsal import rehearse, rehearse_draws
 from tests.conftest import HOUSE
+from tests.notebooks.test_lessons import words as words_of
 
 LESSONS = releasable(HOUSE)
 
@@ -129,6 +131,7 @@ def test_exercise_set_keeps_the_format(lesson):
     assert len(grade_ids) == len(set(grade_ids))
     written = work.written[0].source
     assert exercise.MARK_SCHEME[0] in written and exercise.SOLUTION[0] in written
+    assert not exercise.public(written), "the question stands above: so check sees an untouched answer"
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -137,6 +140,58 @@ def test_setup_defines_nothing_to_write(lesson):
     for task in work.tasks:
         for setup in work.setup:
             assert not set(exercise.defined_names(setup)) & set(task.names)
+
+
+# ---------------------------------------------------------------------------- what helps and what ends a set
+
+STAGED = LESSONS[:3]  # the sets that keep to the pattern so far
+HINTS = ["Hint 1: the idea", "Hint 2: the formula", "Hint 3: the line"]
+
+
+def markdown(lesson):
+    """The words of a set by the id of their cell."""
+    cells = solution(lesson).notebook["cells"]
+    return {cell["id"]: exercise.text(cell) for cell in cells if cell["cell_type"] == "markdown"}
+
+
+@pytest.mark.parametrize(("lesson", "task"), [pair for pair in CODING if pair[0] in STAGED])
+def test_a_task_has_three_staged_hints(lesson, task):
+    """Folded one by one; the last one is not the solution."""
+    shown = markdown(lesson).get(f"{task}-hint", "") or statement(lesson, task)
+    hints = re.findall(r"<details><summary>(.*?)</summary>\n\n(.*?)\n</details>", shown, re.DOTALL)
+    assert [title for title, _ in hints] == HINTS
+    assert all(len(hint.split()) >= 10 for _, hint in hints)
+    assert "`" in hints[2][1], "the last hint names a call"
+    said = re.sub(r"\s+", "", hints[2][1])
+    for line in solution(lesson).task(task).source.split("\n"):
+        line = re.sub(r"\s+|return", "", line)
+        assert len(line) < 30 or line not in said, f"the last hint gives the solution away: {line}"
+
+
+@pytest.mark.parametrize("lesson", STAGED)
+def test_a_set_says_how_hard_each_task_is(lesson):
+    """In the table at its top and beside the task's points, and what the marks mean."""
+    title = markdown(lesson)["title"]
+    table = dict(re.findall(r"^\| (\d) \|.*\| \d \| (●+○*) \|$", title, re.MULTILINE))
+    assert len(table) == len(solution(lesson).tasks) + 1
+    for number, mark in table.items():
+        assert f" points, {mark}, " in statement(lesson, f"task{number}").split("\n")[0]
+    assert all(f"{mark} " in title.partition("**How hard.**")[2] for mark in ("●○○", "●●○", "●●●"))
+
+
+@pytest.mark.parametrize("lesson", STAGED)
+def test_a_set_ends_with_a_challenge_and_how_to_hand_in(lesson):
+    cells = solution(lesson).notebook["cells"]
+    challenge, hand_in = (exercise.text(cell) for cell in cells[-2:])
+    assert [cell["id"] for cell in cells[-2:]] == ["challenge", "hand-in"]
+    assert challenge.startswith("## Challenge (no points)") and 60 <= words_of(challenge) <= 120
+    assert f"flowcourse check lessons/{lesson}/exercises.ipynb" in hand_in
+    assert all(word in hand_in for word in ("Validate", "receipt", "written answer"))
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_setup_makes_errors_short(lesson):
+    assert "\nshort_errors()" in solution(lesson).setup[0]
 
 
 # ---------------------------------------------------------------------------- what a task forbids

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 console = Console(highlight=False, soft_wrap=True)
 MAX_ROWS = 100  # of the table in the terminal
+THERE = "there"  # what `check` says of a task with an answer
 
 Lesson = Annotated[str, typer.Argument(help="The lesson, as 3, 03 or 03_planar_flows.")]
 Submitted = Annotated[
@@ -215,7 +216,7 @@ def check(
 ):
     """Look at a notebook before you hand it in: can it be graded? Gives a receipt."""
     from flowlib.course.exercises.exercise import read
-    from flowlib.course.grading import preflight
+    from flowlib.course.grading import preflight, written
 
     root = course_root()
     if not notebook.is_file():
@@ -234,11 +235,16 @@ def check(
         raise CourseError(f"{notebook} is not the exercises of {name}: it lacks {', '.join(missing)}.")
     for note in submission.notes:
         console.print(f"note: {note}", markup=False)
-    for task in exercise.tasks:
-        console.print(f"{task.grade_id}: {_progress_of(sources.get(task.grade_id))}", markup=False)
+    progress = {task.grade_id: _progress_of(sources.get(task.grade_id)) for task in exercise.tasks}
+    for task in exercise.written:
+        blank = written.is_blank(submission.cells, task.grade_id)
+        progress.setdefault(task.grade_id, "nothing in its cell yet" if blank else THERE)
+    for name, said in progress.items():
+        console.print(f"{name}: {said}", markup=False)
     if notebook.name != NOTEBOOK:
         console.print(f"Rename it before you hand it in: {NOTEBOOK}")
-    lost = f", but {', '.join(missing)} would get no points" if missing else ""
+    undone = ", ".join(name for name, said in progress.items() if said != THERE)
+    lost = f", but this is not done: {undone}" if undone else ""
     console.print(f"It can be graded{lost}. Receipt: {collected.receipt}")
 
 
@@ -260,7 +266,7 @@ def _progress_of(source: str | None) -> str:
     """How far a student has come with a task."""
     if source is None:
         return "missing"
-    return "not done yet" if "raise NotImplementedError" in source else "there"
+    return "not done yet" if "raise NotImplementedError" in source else THERE
 
 
 def _plan(lesson: str, *, submitted: Path | None = None, out: Path | None = None, **options) -> Plan:

@@ -47,6 +47,14 @@ def unanswered(cells: list[Cell], exercise: Exercise) -> list[str]:
     return blank
 
 
+def is_blank(cells: list[Cell], grade_id: str) -> bool:
+    """Whether the cell of a written task is gone, empty, or says where to write and nothing else.
+
+    For a student's own check: in the students' edition nothing but this file says how it was released.
+    """
+    return not any(_words(cell.source) for cell in cells if cell.grade_id == grade_id)
+
+
 def _beside(cells: list[Cell], exercise: Exercise, task: WrittenTask) -> list[Cell]:
     """The student's own text between what the release has before a written task and what it has after."""
     places = _Places(exercise)

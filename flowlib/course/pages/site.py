@@ -193,7 +193,10 @@ def _mark_equations(content: str, page: str, equations: dict[str, str]) -> str:
     def mark(found: re.Match) -> str:
         tags = [tag for tag in TAG.findall(found.group(0)) if equations.get(tag) == page]
         targets = "".join(f"({_name(tag)})=\n" for tag in tags)
-        return f"\n\n{targets}{found.group(0)}\n\n" if targets else found.group(0)
+        formula = found.group(0)
+        if r"\\" in formula:  # Sphinx would wrap its lines into an environment that knows no tags
+            formula = templates.render("math.md", formula=formula.strip("$").strip())
+        return f"\n\n{targets}{formula}\n\n" if targets else formula
 
     return re.sub(r"\$\$.*?\$\$", mark, content, flags=re.DOTALL)
 

@@ -88,7 +88,8 @@ class Bijection(Built, nn.Module):
         """Raise unless `values` is (batch, *event_shape) and `context` is what this layer takes."""
         if self.event_shape is not None:
             check_event(values, self.event_shape, self)
-        check_context(context, self.context, len(values), self)
+        if context is not None or self.context:
+            check_context(context, self.context, len(values), self)
 
     def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of one x, given that of its z: the same, but for layers such as `Squeeze`."""

@@ -224,6 +224,9 @@ class GlowStep(Chain):
         z, log_det = coupling.inverse(_each_pixel(matrix, x - norm.shift.view(-1, 1, 1)), context)
         return z, log_det - _step_log_det(conv, norm, x)
 
+    # One product for convolution and ActNorm, not layer by layer as other chains.
+    to_x, to_z = Bijection.to_x, Bijection.to_z
+
 
 def _step_log_det(conv: Conv1x1, norm: ActNorm, image: Tensor) -> Tensor:
     return _pixels(image) * sum_terms(conv.log_diagonal + norm.log_scale)

@@ -16,7 +16,7 @@ from flowlib.course.exercises.exercise import text
 from tests.conftest import HOUSE
 from tests.notebooks.test_lessons import LESSONS, bound_names, cells, notebook, number, words
 
-FIRST_EDITION = {3, 4, 5, 6, 7}  # lessons that do not keep to the pattern yet
+FIRST_EDITION = {4, 5, 6, 7}  # lessons that do not keep to the pattern yet
 PATTERN = [name for name in LESSONS if int(name[:2]) not in FIRST_EDITION]
 DETAILS = re.compile(r"<details>.*?</details>", re.DOTALL)
 
@@ -125,9 +125,11 @@ def test_what_stands_above_the_first_turn_runs_at_once(lesson):
     above = [
         text(c) for c in notebook(path_of(lesson))["cells"][: turns(lesson)[0]] if c["cell_type"] == "code"
     ]
-    program = "\n".join(["import matplotlib; matplotlib.use('Agg')", *above])
+    clock = "import atexit, time; atexit.register(lambda: print('seconds', time.process_time()))"
+    program = "\n".join(["import matplotlib; matplotlib.use('Agg')", clock, *above])
     folder = (HOUSE / path_of(lesson)).parent
-    subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, timeout=30, capture_output=True)
+    said = subprocess.check_output([sys.executable, "-c", program], cwd=folder, text=True, timeout=110)
+    assert float(said.split()[-1]) < 30, "seconds of a processor"
 
 
 def run_turn(lesson: str, place: int, own: str | None) -> str:

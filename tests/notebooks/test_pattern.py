@@ -249,7 +249,7 @@ def outside(node: ast.AST) -> list[ast.AST]:
 
 
 def rebound(content: list[dict]) -> list[str]:
-    """The names that a second reading takes from what stands above it and a first reading binds anew below."""
+    """The names that a second reading takes from above, and that a first reading below binds anew."""
     known: set[str] = set()  # bound by a cell of first reading so far
     own: set[str] = set()  # bound by a cell of second reading so far
     taken: dict[str, str] = {}

@@ -64,7 +64,7 @@ def draw_step(axes: Sequence[Axes], x: Tensor, stops: Stops, step: int) -> None:
     """The panels of `fit_step`, on axes that stand already."""
     mu, sigma = _at(stops, step)
     plots.density_1d(Normal(0.0, 1.0), -4, 4, samples=(x - mu) / sigma, kind="z", bins=64, ax=axes[0])
-    axes[0].set(ylim=(0, 1.2), title="houses carried to z, and the base")
+    axes[0].set(ylim=(0, 1.2), ylabel="density", title="houses carried to z, and the base")
     _fit(x, stops, step, f"step {step}: mu {mu:.2f}, sigma {sigma:.2f}", axes[1])
 
 
@@ -74,7 +74,7 @@ def _at(stops: Stops, step: int) -> tuple[float, float]:
 
 def _fit(x: Tensor, stops: Stops, step: int, title: str, ax: Axes) -> None:
     plots.density_1d(Normal(*_at(stops, step)), 9.5, 14, samples=x, bins=60, ax=ax)
-    ax.set(ylim=(0, 1.35), xlabel="$x$, log price", title=title)
+    ax.set(ylim=(0, 1.35), xlabel="$x$, log price", ylabel="density", title=title)
 
 
 # --------------------------------------------------------------------------- probability keeps its area
@@ -103,7 +103,7 @@ def affine(a: float = 2.0, b: float = 0.0) -> None:
     else:
         p_x = normal.log_prob((GRID - b) / a).exp() / abs(a)
         peak, log_det = 0.3989 / abs(a), math.log(abs(a))
-        title = f"x = {a:.1f} z {b:+.1f}      peak {peak:.2f}      log_det {log_det:+.2f}"
+        title = f"x = {a:.1f} z {b:+.1f}      peak {peak:.2f}      log|a| = {log_det:+.2f}"
     transport(normal.log_prob(GRID).exp(), p_x, z_lines, a * z_lines + b, title)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from flowlib.course.exercises.exercise import text
 from tests.conftest import HOUSE
-from tests.notebooks.test_lessons import LESSONS, cells, notebook, number, words
+from tests.notebooks.test_lessons import LESSONS, bound_names, cells, notebook, number, words
 
 FIRST_EDITION = {5, 7}  # lessons that do not keep to the pattern yet
 PATTERN = [name for name in LESSONS if int(name[:2]) not in FIRST_EDITION]
@@ -209,6 +209,84 @@ def test_a_second_reading_is_a_whole_section(lesson):
             assert headings, f"{cell['id']} begins a second reading without a heading"
             level = headings[0][0]
             assert "second reading" in headings[0][1], f"the heading of {cell['id']} says so"
+
+
+INNER = (
+    ast.FunctionDef | ast.ClassDef | ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+)
+
+
+def binds_and_takes(statement: ast.stmt) -> tuple[set[str], set[str]]:
+    """The names that a statement of a cell binds there, and those that it takes from what ran before."""
+    inner = [node for node in ast.walk(statement) if isinstance(node, INNER)]
+    their_own = set().union(*(bound_names(part) for node in inner for part in ast.iter_child_nodes(node)))
+    stored = {
+        node.id
+        for node in outside(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        stored.add(statement.name)
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        stored |= {(alias.asname or alias.name).split(".")[0] for alias in statement.names}
+    loaded = {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        loaded.add(statement.target.id)
+    elif not isinstance(statement, ast.Assign | ast.AnnAssign):
+        loaded -= stored  # what a loop or a with binds, its body uses
+    return stored, loaded - their_own
+
+
+def outside(node: ast.AST) -> list[ast.AST]:
+    """The nodes of a statement that are not in a scope of their own."""
+    if isinstance(node, INNER):
+        return []
+    return [node, *(found for child in ast.iter_child_nodes(node) for found in outside(child))]
+
+
+def rebound(content: list[dict]) -> list[str]:
+    """The names that a second reading takes from above, and that a first reading below binds anew."""
+    known: set[str] = set()  # bound by a cell of first reading so far
+    own: set[str] = set()  # bound by a cell of second reading so far
+    taken: dict[str, str] = {}
+    found = []
+    for cell in content:
+        for statement in ast.parse(text(cell)).body if cell["cell_type"] == "code" else ():
+            binds, takes = binds_and_takes(statement)
+            if tagged(cell, "second-reading"):
+                taken |= {name: cell["id"] for name in takes & known - own if name not in taken}
+                own |= binds
+            else:
+                found += [
+                    f"{name} of {taken[name]}, in {cell['id']}" for name in sorted(binds & taken.keys())
+                ]
+                known |= binds
+    return found
+
+
+@pytest.mark.parametrize("lesson", PATTERN)
+def test_a_second_reading_may_come_last(lesson):
+    """What it takes from the cells above it is still the same after all of the first reading."""
+    strange = rebound(notebook(path_of(lesson))["cells"])
+    assert not strange, "these names mean something else when the second reading is run at the end"
+
+
+def test_a_name_bound_anew_is_found():
+    def cell(name, source, *tags):
+        return {"id": name, "cell_type": "code", "source": source, "metadata": {"tags": list(tags)}}
+
+    first = cell("data", "train, width = load(), 1\nk = 0")
+    second = cell(
+        "later", "found = [fit(train, k) for k in (1, 2)]\nwidth = 2\nprint(width)", "second-reading"
+    )
+    assert rebound([first, second, cell("clinic", "def train(x):\n    width = x\nwidth = k = 3")]) == [
+        "train of later, in clinic"
+    ]
+    assert not rebound([first, second, cell("clinic", "def fit_all(x):\n    train = x")])
 
 
 # --- the end ---------------------------------------------------------------------------------

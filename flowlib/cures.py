@@ -32,33 +32,28 @@ EQUATIONS = {
 }
 
 
-def cure_of(message: str) -> tuple[str, str] | None:
+def cure_of(message: str, equation: str | None = None) -> tuple[str, str] | None:
     """What to read again after this message of a law, and its address; None where the course has nothing.
 
     The address ends in the cell that holds the equation; it is "" outside of the lessons' folders.
+
+    Args:
+        equation: the one to read, "2.3", where the lesson names it; by default the message decides.
     """
-    for words, equation in EQUATIONS.items():
-        if words in message:
-            lesson = int(equation.split(".")[0])
-            address = ""
-            for file in sorted(Path("..").glob(f"{lesson:02d}_*/lesson.ipynb")):
-                tag = f"\\tag{{{equation}}}"
-                cells = json.loads(file.read_text(encoding="utf-8"))["cells"]
-                address = next(
-                    (
-                        f"{file.as_posix()}#cell-id={cell['id']}"
-                        for cell in cells
-                        if tag in "".join(cell["source"])
-                    ),
-                    "",
-                )
-            return f"equation ({equation}) of lesson {lesson}", address
-    return None
+    equation = equation or next((cure for words, cure in EQUATIONS.items() if words in message), None)
+    if equation is None:
+        return None
+    lesson, address, tag = int(equation.split(".")[0]), "", f"\\tag{{{equation}}}"
+    for file in sorted(Path("..").glob(f"{lesson:02d}_*/lesson.ipynb")):
+        for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
+            if not address and tag in "".join(cell["source"]):
+                address = f"{file.as_posix()}#cell-id={cell['id']}"
+    return f"equation ({equation}) of lesson {lesson}", address
 
 
-def show_cure(message: str) -> None:
+def show_cure(message: str, equation: str | None = None) -> None:
     """Say what to read again after this message of a law: a link in a notebook, words elsewhere."""
-    cure = cure_of(message)
+    cure = cure_of(message, equation)
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if cure is None:
         return

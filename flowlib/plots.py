@@ -413,6 +413,7 @@ def animate_trace(
     *,
     samples: Tensor | None = None,
     n: int = 700,
+    titles: Sequence[str] | None = None,
     frames_per_step: int = 8,
     hold: int = 10,
     bounds: float | Sequence[float] | None = None,
@@ -429,12 +430,14 @@ def animate_trace(
     Args:
         path: where to write; the folder is made if it is missing.
         samples: data whose latents are the starting points; by default n draws from the base.
+        titles: one for each move; by default layer 1, layer 2, ….
         frames_per_step, hold: frames between two stops, and extra frames at both ends.
         bounds: the window; by default it holds all stops.
     """
     stops = path_of(flow, samples, n, seed)
     values = np.stack([stop.double().cpu().numpy() for stop in stops])
     bounds = window_around(values.reshape(-1, 2), 0.996) if bounds is None else bounds
+    titles = titles or [f"layer {index}" for index in range(1, len(stops))]
     ease = 0.5 - 0.5 * np.cos(np.pi * np.linspace(0, 1, frames_per_step, endpoint=False))
     moves = [(k, float(t)) for k in range(len(stops) - 1) for t in ease]
     script = [(0, 0.0)] * hold + moves + [(len(stops) - 1, 0.0)] * 2 * hold
@@ -451,7 +454,7 @@ def animate_trace(
         index, share = frame
         following = values[min(index + 1, len(values) - 1)]
         dots.set_offsets((1 - share) * values[index] + share * following)
-        name = "z" if index == 0 and share == 0 else "x" if index == len(stops) - 1 else f"layer {index + 1}"
+        name = "z" if index == 0 and share == 0 else "x" if index == len(stops) - 1 else titles[index]
         title.set_text(name)
         return dots, title
 

@@ -110,6 +110,7 @@ class your_turn:  # noqa: N801  (read as a statement: with your_turn():)
 
     Args:
         answers: values that the reader is to give, None until then.
+        cure: the equation to read again after a wrong answer, "2.3"; by default the message decides.
 
     Example:
         >>> slope = None  # yours: the slope of x = 2z + 1
@@ -118,7 +119,8 @@ class your_turn:  # noqa: N801  (read as a statement: with your_turn():)
         yours to write: then run this cell again
     """
 
-    def __init__(self, *answers: object):
+    def __init__(self, *answers: object, cure: str | None = None):
+        self.cure = cure
         self.missing = any(answer is None for answer in answers)
 
     def __enter__(self) -> None:
@@ -134,7 +136,7 @@ class your_turn:  # noqa: N801  (read as a statement: with your_turn():)
             print("right")
         elif isinstance(error, AssertionError):
             print(f"not yet: {error}" if str(error) else "not yet")
-            show_cure(str(error))
+            show_cure(str(error), self.cure)
         elif isinstance(error, Exception):
             line = traceback.extract_tb(trace)[-1]
             print(f"not yet: {type(error).__name__}: {error} (at `{line.line}`)")

@@ -179,6 +179,8 @@ def _as_tensor(name: str, found: Any, expected: Tensor) -> Tensor:
     shape, dtype = tuple(expected.shape), _name(expected.dtype)
     if shape == () and isinstance(found, int | float | np.number):
         return torch.tensor(float(found), dtype=expected.dtype)
+    if found is None:
+        raise LawBroken(f"{name} is None: the function hands nothing back; write return")
     if isinstance(found, np.ndarray):
         raise LawBroken(f"{name} is a NumPy array: return a tensor")
     if not isinstance(found, Tensor):

@@ -39,5 +39,7 @@ first = Linear.from_matrix(torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor(
 flow = Flow(Chain(first, *bends), StandardNormal((2,)))
 plots.use_style(1.3)
 path = Path(__file__).with_suffix(".gif")
-plots.animate_trace(flow, path, n=900, frames_per_step=8, size=4.2, dpi=80, bounds=(-4.5, 9, -6.8, 6.8))
+titles = ["the matrix", *(f"bend {number}" for number in range(1, 7))]
+window = {"size": 4.2, "dpi": 80, "bounds": (-4.5, 9, -6.8, 6.8)}
+plots.animate_trace(flow, path, n=900, titles=titles, frames_per_step=8, **window)
 print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB")

@@ -65,6 +65,21 @@ def test_what_the_reader_wrote_is_tried_and_the_lesson_goes_on(capsys):
         raise KeyboardInterrupt
 
 
+def test_a_lesson_says_what_to_read_again(capsys):
+    for cure, equation in ((None, "1.4"), ("2.3", "2.3")):
+        with your_turn(cure=cure):
+            checks.check_value("log p", 1.0, 2.0, {"the sign of log|det A| is flipped": 1.0})
+        said = capsys.readouterr().out
+        assert said.endswith(f"flipped\nRead again: equation ({equation}) of lesson {equation[0]}\n")
+    with your_turn(cure="2.3"):
+        checks.check_value("log p", None, 2.0)
+    assert "hands nothing back; write return" in capsys.readouterr().out
+    for said, answer in (("right", 2.0), ("yours to write: then run this cell again", None)):
+        with your_turn(answer, cure="2.3"):
+            assert answer == 2.0
+        assert capsys.readouterr().out == f"{said}\n", "nothing to read again"
+
+
 def test_errors_in_a_notebook_are_a_few_lines():
     cells = [
         "from flowlib import checks\nfrom flowlib.reader import short_errors\nimport torch",

@@ -137,7 +137,8 @@ def grids(maps: Mapping[str, Callable], *, lines: int = 9, view: float = 3.4) ->
 
 def growth(move: Callable, side: float) -> float:
     """How many times the area of the square [0, side]² grows under a map of the plane, z -> x."""
-    outline = outline_of((0, side), (0, side), points=200)
+    edge = np.array([0.0, side])
+    outline = outline_of(edge, edge, points=200)
     x, y = move(torch.from_numpy(outline).float()).double().T
     return 0.5 * (x[:-1] * y[1:] - x[1:] * y[:-1]).sum().item() / side**2  # the shoelace formula
 

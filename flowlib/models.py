@@ -92,6 +92,8 @@ class RadialFlow(Flow):
 class RealNVP(Flow):
     """Affine coupling layers; both directions cost one pass.
 
+    Each layer reads its formula from x to z, z = x e^s + t with |s| < 2 (`AffineToZ`).
+
     Args:
         dim: number of variables D, at least 2.
         layers: number of coupling layers.

@@ -11,22 +11,10 @@ from matplotlib.collections import LineCollection
 from PIL import Image
 
 from flowlib import plots
+from flowlib.pictures import autoregressive as pictures
 
-DIM, HIDDEN = 8, 10
 HERE = Path(__file__)
-
-# For every column of units, the degree of each: how many of the first variables it needs.
-inside = 1 + np.arange(HIDDEN) * (DIM - 1) // HIDDEN
-columns = [np.arange(1, DIM + 1), inside, inside, np.arange(DIM)]
-heights = [np.linspace(1, 0, len(column)) for column in columns]
-edges, steps = [], []  # each connection, and the step at which its unit can be computed
-for layer in range(3):
-    for a, before in enumerate(columns[layer]):
-        for b, after in enumerate(columns[layer + 1]):
-            if after >= before:
-                edges.append([(layer, heights[layer][a]), (layer + 1, heights[layer + 1][b])])
-                steps.append(after + (layer == 2))  # output i, which needs degree i - 1, opens step i
-edges, steps = np.array(edges), np.array(steps)
+columns, heights, edges, steps = pictures.wires()  # steps: when a connection's unit can be computed
 
 plots.use_style(1.3)
 figure, axes = plt.subplots(1, 2, figsize=(8.6, 4.2), dpi=80)
@@ -56,16 +44,16 @@ def draw(step, lit):
             shade = plots.X_COLOR if layer == 0 else "#444444"
             dots.set_facecolor([shade if unit else "#CCCCCC" for unit in known])
         count = (steps <= step).sum() if once else step * len(edges)
-        words.set_text(f"step {step} of {DIM}:  {count:,} connections used")
+        words.set_text(f"step {step} of {pictures.DIM}:  {count:,} connections used")
     figure.canvas.draw()
     return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
 
 
-frames = [draw(step, lit) for step in range(1, DIM + 1) for lit in (True, False)]
+frames = [draw(step, lit) for step in range(1, pictures.DIM + 1) for lit in (True, False)]
 # One palette for all, taken from a picture that has every colour.
 palette = frames[-2].quantize(32)
 frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-times = [700, 350] * (DIM - 1) + [700, 3000]  # milliseconds
+times = [700, 350] * (pictures.DIM - 1) + [700, 3000]  # milliseconds
 path = HERE.with_suffix(".gif")
 frames[0].save(path, save_all=True, append_images=frames[1:], duration=times, loop=0)
 print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {len(edges)} connections")

@@ -31,7 +31,7 @@ INTRODUCED = {
 }
 INTRODUCED_NAMES = {
     **{"PlanarFlow": 3, "RadialFlow": 3, "RealNVP": 4, "Glow": 5, "MAF": 6, "IAF": 6, "CNF": 7, "NSF": 4},
-    **{"SplineTransformer": 8, "MixtureCDFTransformer": 8, "ActNorm": 5},
+    **{"SplineTransformer": 6, "MixtureCDFTransformer": 8, "ActNorm": 5},
 }
 # Other people's names for what this course calls log_det, forward, inverse, base.
 FOREIGN = re.compile(

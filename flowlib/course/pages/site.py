@@ -194,8 +194,8 @@ def _mark_equations(content: str, page: str, equations: dict[str, str]) -> str:
         tags = [tag for tag in TAG.findall(found.group(0)) if equations.get(tag) == page]
         targets = "".join(f"({_name(tag)})=\n" for tag in tags)
         formula = found.group(0)
-        if r"\\" in formula:  # Sphinx would wrap its lines into an environment that knows no tags
-            formula = templates.render("math.md", formula=formula.strip("$").strip())
+        if targets and r"\\" in formula:  # Sphinx would wrap its lines into an environment that knows no tags
+            formula = f"```{{math}}\n:nowrap:\n\n\\[\n{formula.strip('$').strip()}\n\\]\n```"
         return f"\n\n{targets}{formula}\n\n" if targets else formula
 
     return re.sub(r"\$\$.*?\$\$", mark, content, flags=re.DOTALL)

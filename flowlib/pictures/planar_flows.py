@@ -13,7 +13,7 @@ from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from flowlib import plots
-from flowlib.drawing import Density
+from flowlib.drawing import Density, outline_of
 
 __all__ = [
     "bridge",
@@ -23,6 +23,7 @@ __all__ = [
     "even_path",
     "fold",
     "grids",
+    "growth",
     "layer",
     "root",
     "seeds",
@@ -132,6 +133,14 @@ def grids(maps: Mapping[str, Callable], *, lines: int = 9, view: float = 3.4) ->
     for ax in axes:
         ax.set(xlim=(-view, view), ylim=(-view, view))
     plt.show()
+
+
+def growth(move: Callable, side: float) -> float:
+    """How many times the area of the square [0, side]² grows under a map of the plane, z -> x."""
+    edge = np.array([0.0, side])
+    outline = outline_of(edge, edge, points=200)
+    x, y = move(torch.from_numpy(outline).float()).double().T
+    return 0.5 * (x[:-1] * y[1:] - x[1:] * y[:-1]).sum().item() / side**2  # the shoelace formula
 
 
 def times(dims: Sequence[int], curves: Mapping[str, Sequence[float]], ylabel: str) -> None:
@@ -258,13 +267,17 @@ def bridge(density: Density, path: Tensor, curves: Mapping[str, Tensor]) -> None
 
 
 def energies(
-    targets: Mapping[str, Density], samples: Mapping[str, Tensor], titles: Mapping[str, str]
+    targets: Mapping[str, Density],
+    samples: Mapping[str, Tensor] | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> None:
-    """Unnormalised densities on the plane (top) and samples of the flows that learned them (bottom)."""
-    _, axes = plt.subplots(2, len(targets), figsize=(9.2, 4.6))
-    for (name, energy), (above, below) in zip(targets.items(), axes.T, strict=True):
-        plots.density_map(energy, 4, ax=above, title=name)
-        plots.scatter_samples(samples[name], 4, ax=below, title=titles[name])
-        for ax in (above, below):
+    """Unnormalised densities on the plane; below them samples of the flows that learned them, with titles."""
+    rows = 2 if samples else 1
+    _, axes = plt.subplots(rows, len(targets), figsize=(9.2, 2.3 * rows), squeeze=False)
+    for (name, energy), column in zip(targets.items(), axes.T, strict=True):
+        plots.density_map(energy, 4, ax=column[0], title=name)
+        if samples:
+            plots.scatter_samples(samples[name], 4, ax=column[1], title=titles[name] if titles else name)
+        for ax in column:
             ax.set(xlabel="", ylabel="")
     plt.show()

@@ -23,9 +23,9 @@ from flowlib.recording import beneath, put_off
 from flowlib.saving import Built
 
 __all__ = [
-    "Bijection", "Chain", "Inverse", "Stop", "all_hold", "as_sizes", "check_context", "check_event",
-    "common_context", "draw_normal", "draw_uniform", "find_root", "fix", "no_log_det", "require",
-    "sum_event", "sum_terms", "wide",
+    "Bijection", "Chain", "Inverse", "Stop", "all_hold", "as_sizes", "at_least_float32",
+    "check_context", "check_event", "common_context", "draw_normal", "draw_uniform", "find_root", "fix",
+    "no_log_det", "require", "sum_event", "sum_terms", "wide",
 ]  # fmt: skip
 
 

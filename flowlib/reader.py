@@ -23,7 +23,13 @@ __all__ = ["Prediction", "predict", "short_errors", "your_turn"]
 
 
 class Prediction:
-    """A question and the reader's guess, waiting for what is measured. `predict` makes it."""
+    """A question and the reader's guess, waiting for what is measured. `predict` makes it.
+
+    Example:
+        >>> Prediction("Which way is slower?", ["scoring", "sampling"], "scoring").compare("sampling")
+        Which way is slower?
+        you said scoring; it is sampling
+    """
 
     def __init__(self, question: str, kind: str | Sequence[str], guess: float | str | None):
         self.question = question

@@ -8,8 +8,8 @@ from pathlib import Path
 from flowlib.course.folders import CourseError, lesson_names
 
 SCAFFOLD = Path(__file__).parent / "scaffold"
-# Where each file of the scaffold goes; NAME is the lesson's folder. None is called exercises.ipynb: students' code
-# may read flowlib, and a search for a file of that name must find nothing.
+# Where each file of the scaffold goes; NAME is the lesson's folder. None is called exercises.ipynb: students'
+# code may read flowlib, and a search for a file of that name must find nothing.
 HOMES = {
     "lesson.ipynb": "lessons/NAME/lesson.ipynb",
     "demo.ipynb": "lessons/NAME/demo.ipynb",

@@ -122,7 +122,8 @@ def words_at(equation: str) -> str:
     """The first words of the cell of lesson 1 that holds an equation."""
     cells = json.loads((HOUSE / "lessons" / lesson_names(HOUSE)[0] / "lesson.ipynb").read_text())["cells"]
     held = next(cell for cell in cells if f"\\tag{{{equation}}}" in exercise.text(cell))
-    return re.sub(r"\W+", " ", exercise.text(held)).strip()[:12]
+    paragraph = next(p for p in exercise.text(held).split("\n\n") if re.match(r"\w", p))
+    return re.match(r"[\w ]+", paragraph)[0]
 
 
 def test_a_broken_law_is_short_an_answer_folded_and_a_word_explained(page, lab):

@@ -111,6 +111,8 @@ def accessible(page: str) -> str:
     drawer = '<aside class="sidebar-drawer"'
     page = replaced(page, f"{drawer}>", f'{drawer} aria-label="Course">')
     page = replaced(page, '<aside class="toc-drawer', '<aside aria-label="Page" class="toc-drawer')
+    # The words on a fold are its name; a label in other words hides them from who cannot see.
+    page = page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     return replaced(page, "<pre>", '<pre tabindex="0">') if "<pre" in page else page
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-__all__ = ["EQUATIONS", "cure_of", "show_cure"]
+__all__ = ["EQUATIONS", "cure_of", "running_shell", "show_cure"]
 
 # Words of a law's message -> the equation that cures it. The first that stand in the message count, so
 # mistakes come before the laws that find them.
@@ -54,12 +55,16 @@ def cure_of(message: str, equation: str | None = None) -> tuple[str, str] | None
 def show_cure(message: str, equation: str | None = None) -> None:
     """Say what to read again after this message of a law: a link in a notebook, words elsewhere."""
     cure = cure_of(message, equation)
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if cure is None:
         return
     words, address = cure
-    if hasattr(shell, "kernel") and address:
+    if hasattr(running_shell(), "kernel") and address:
         notebook = sys.modules["IPython"].display
         notebook.display(notebook.Markdown(f"Read again: [{words}]({address})"))
     else:
         print(f"Read again: {words}")
+
+
+def running_shell() -> Any:
+    """The IPython in which this runs, None where there is none; flowlib itself does not ask for IPython."""
+    return sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None

@@ -9,14 +9,13 @@ with your_turn():                         # below a function that is the reader'
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Sequence
 from numbers import Real
 from types import TracebackType
 from typing import Any
 
-from flowlib.cures import show_cure
+from flowlib.cures import running_shell, show_cure
 from flowlib.suspects import LawBroken, short
 
 __all__ = ["Prediction", "predict", "short_errors", "your_turn"]
@@ -154,7 +153,7 @@ def short_errors() -> None:
 
     Anywhere else it does nothing. `LawBroken` shows itself in this way without being asked.
     """
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    shell = running_shell()
     if shell is not None:
         shell.set_custom_exc((AssertionError, NotImplementedError), _show_short)
 
@@ -168,5 +167,5 @@ def _show_short(
 
 
 def _rounded(number: float, digits: int) -> str:
-    """Significant digits as people write them: 0.50, 24, 1200, never 1.2e+03."""
+    """Significant digits as people write them: 0.5, 24, 1,200, never 1.2e+03."""
     return f"{float(f'{number:.{digits}g}'):,.10g}"

@@ -335,7 +335,7 @@ class CircularSplineTransformer(SplineTransformer):
 
     def wrap(self, values: Tensor) -> Tensor:
         """The same angles, in [-period/2, period/2]."""
-        return torch.remainder(values + self.bound, self.period) - self.bound
+        return torch.remainder(values + self.bound, 2 * self.bound) - self.bound
 
     def table(self, params: Tensor) -> Tensor:
         sizes, slopes = params[:, : 3 * self.bins].split([2 * self.bins, self.bins], 1)

@@ -20,8 +20,10 @@ from flowlib.bijection import Chain
 from flowlib.data import SHARED_TARGET_ENTROPY, shared_target, shared_target_log_prob
 from flowlib.flow import Flow
 from flowlib.linear import Linear
+from flowlib.mixtures import LogisticMixtureTransformer
 from flowlib.models import CNF, IAF, MAF, NSF, PlanarFlow, RadialFlow, RealNVP
 from flowlib.scalar import Affine, LeakyReLU
+from flowlib.splines import SplineTransformer
 from flowlib.table import evaluate
 from flowlib.training import fit
 
@@ -42,6 +44,15 @@ def normals() -> Flow:
     return Flow(Affine(torch.zeros(2), torch.ones(2), trainable=True), BASE)
 
 
+def wide_splines() -> Flow:
+    """The farthest point of the target is 8.1 out: the default bound 5 would not hold it."""
+    return MAF(2, 2, transformer=SplineTransformer(bound=10.0))
+
+
+def mixtures() -> Flow:
+    return RealNVP(2, 4, transformer=LogisticMixtureTransformer())
+
+
 # Lesson, name, how to build it, how to fit it.
 ENTRIES = (
     (2, "independent normals", normals, {"steps": 1000, "lr": 0.02}),
@@ -54,6 +65,8 @@ ENTRIES = (
     (6, "MAF", lambda: MAF(2), {"steps": 4000, "lr": 2e-3}),
     (6, "IAF", lambda: IAF(2), {"steps": 4000, "lr": 2e-3}),
     (7, "CNF", lambda: CNF(2), {"steps": 3000, "lr": 5e-3}),
+    (8, "NSF autoregressive", wide_splines, {"steps": 4000, "lr": 2e-3}),
+    (8, "mixture coupling", mixtures, {"steps": 4000, "lr": 2e-3}),
 )
 
 

@@ -43,9 +43,9 @@ def skyline(n: int = 1000, seed: int = 0, dtype: torch.dtype = torch.float32) ->
 def skyline_log_prob(x: Tensor) -> Tensor:
     """The exact log-density of `skyline`, -inf outside [-4, 4]: (n,) -> (n,)."""
     edges = torch.tensor(SKYLINE_EDGES, dtype=x.dtype, device=x.device)
-    heights = torch.tensor([share / width for share, width in _SHARE_AND_WIDTH]).to(x).log()
+    heights = torch.tensor([math.log(share / width) for share, width in _SHARE_AND_WIDTH], dtype=x.dtype)
     house = (x.unsqueeze(-1) >= edges[1:-1]).sum(-1)
-    return torch.where(x.abs() <= 4, heights[house], -torch.inf)
+    return torch.where(x.abs() <= 4, heights.to(x.device)[house], -torch.inf)
 
 
 # --------------------------------------------------------------------------- tails, two dimensions

@@ -80,15 +80,15 @@ class _Piecewise(Transformer):
         return inside, place, x0, x1 - x0, z0, z1 - z0, *slopes
 
 
-def _shares(logits: Tensor, least: float, dim: int) -> Tensor:
-    """Positive numbers along `dim` that add up to 1, none below `least`."""
-    return least + (1 - least * logits.shape[dim]) * logits.softmax(dim)
+def _sizes(logits: Tensor, least: float, dim: int) -> Tensor:
+    """Sizes of bins along `dim` that add up to the side of [-1, 1], none below `least` of it."""
+    return logits.softmax(dim) * (2 - 2 * least * logits.shape[dim]) + 2 * least
 
 
-def _knots(shares: Tensor) -> Tensor:
-    """Where the bins of these shares of the side [-1, 1] begin and end: K shares along dim 2 give K + 1
-    knots. The ends are exact, whatever the sum rounds to."""
-    inner = 2 * shares[:, :, :-1].cumsum(2) - 1
+def _knots(sizes: Tensor) -> Tensor:
+    """Where bins of these sizes begin and end in [-1, 1]: K along dim 2 give K + 1 knots. The ends are exact,
+    whatever the sum rounds to."""
+    inner = sizes[:, :, :-1].cumsum(2) - 1
     return F.pad(F.pad(inner, _one(inner, before=1), value=-1.0), _one(inner, after=1), value=1.0)
 
 
@@ -139,8 +139,8 @@ class PiecewiseLinearTransformer(_Piecewise):
         self.count = bins
 
     def table(self, params: Tensor) -> Tensor:
-        heights = _shares(params, self.min_slope / self.bins, 1)
-        return _knots(torch.stack([torch.full_like(heights, 1 / self.bins), heights], 1))
+        heights = _sizes(params, self.min_slope / self.bins, 1)
+        return _knots(torch.stack([torch.full_like(heights, 2 / self.bins), heights], 1))
 
     def curve(self, s: Tensor, t: Tensor, *slopes: Tensor) -> tuple[Tensor, Tensor]:
         return t, s.log()
@@ -186,7 +186,7 @@ class PiecewiseQuadraticTransformer(_Piecewise):
 
     def table(self, params: Tensor) -> Tensor:
         widths, slopes = params.split([self.bins, self.bins - 1], 1)
-        widths = _shares(widths, self.min_bin, 1)
+        widths = _sizes(widths, self.min_bin, 1)
         # By the trapezoid rule an inner slope counts by the mean width of its two bins, and what all
         # inner ones must add up to is what the outer two, which are 1, leave.
         weights = (widths[:, 1:] + widths[:, :-1]) / 2
@@ -258,7 +258,7 @@ class SplineTransformer(_Piecewise):
 
     def corners(self, sizes: Tensor) -> Tensor:
         """x and z of the knots, (batch, 2, K + 1, *event), from the logits of widths and heights."""
-        return _knots(_shares(sizes.unflatten(1, (2, self.bins)), self.min_bin, 2))
+        return _knots(_sizes(sizes.unflatten(1, (2, self.bins)), self.min_bin, 2))
 
     def slopes(self, ends: Tensor) -> Tensor:
         return (F.softplus(ends + self.offset) + self.min_slope).clamp(max=1 / self.min_slope)

@@ -1,4 +1,4 @@
-"""The pictures of lesson 8: increasing curves and the densities they make, seeds as dots, tails, the torus."""
+"""The pictures of lesson 8: increasing curves and their densities, seeds as dots, tails, the torus."""
 
 from __future__ import annotations
 
@@ -81,7 +81,11 @@ def pieces(log_prob: Callable[[Tensor], Tensor], points: Tensor, count: int = 10
 def steps(rows: Rows) -> None:
     """What curves of three kinds miss, against their number of pieces: a table `pieces` of assets/results."""
     ax = plots.new_axes(size=(4.6, 2.7))
-    kinds = (("linear", plots.MAP_COLOR, "s"), ("quadratic", plots.Z_COLOR, "D"), ("rational", plots.X_COLOR, "o"))
+    kinds = (
+        ("linear", plots.MAP_COLOR, "s"),
+        ("quadratic", plots.Z_COLOR, "D"),
+        ("rational", plots.X_COLOR, "o"),
+    )
     for kind, color, mark in kinds:
         mine = [row for row in rows if row["kind"] == kind]
         missing = [row["nll"] - row["entropy"] for row in mine]
@@ -234,16 +238,32 @@ def tails(log_probs: Mapping[str, Callable[[Tensor], Tensor]], far: float) -> No
     plt.show()
 
 
-def torus(panels: Mapping[str, Density], vmax: float | None = None) -> None:
-    """Densities of two angles on the square that the torus is cut open to: title -> flow or log-density."""
-    axes = plots.new_axes(1, len(panels), size=(2.4 * len(panels), 2.5))
-    ticks, names = (-math.pi, 0, math.pi), ("$-\\pi$", "0", "$\\pi$")
+def torus(panels: Mapping[str, Density]) -> None:
+    """Densities of two angles from 0 to 2 pi, so that the seam at pi is in the middle.
+
+    Args:
+        panels: title -> flow, or log-density of angles in [-pi, pi].
+    """
+    axes = plots.new_axes(1, len(panels), size=(2.5 * len(panels), 2.6))
+    ticks = {0: "0", math.pi: "$\\pm\\pi$", 2 * math.pi: "0"}
     for ax, (title, density) in zip(axes, panels.items(), strict=True):
-        plots.density_map(density, math.pi, title=title, vmax=vmax, ax=ax)
-        ax.set(xlabel="angle $x_1$", ylabel="angle $x_2$", xticks=ticks, yticks=ticks)
-        ax.set_xticklabels(names)
-        ax.set_yticklabels(names)
+        plots.density_map(_wrapped(density), (0, 2 * math.pi, 0, 2 * math.pi), title=title, ax=ax)
+        ax.set(xlabel="angle $x_1$", ylabel="angle $x_2$", xticks=list(ticks), yticks=list(ticks))
+        ax.set_xticklabels(ticks.values())
+        ax.set_yticklabels(ticks.values())
     plt.show()
+
+
+def _wrapped(density: Density) -> Callable[[Tensor], Tensor]:
+    """log p of any angles, for a density of angles in [-pi, pi]; points on the CPU, wherever a flow is."""
+    where = next(density.parameters()).device if isinstance(density, Flow) else torch.device("cpu")
+    log_prob = density.log_prob if isinstance(density, Flow) else density
+
+    def wrapped(points: Tensor) -> Tensor:
+        inside = torch.remainder(points + math.pi, 2 * math.pi) - math.pi
+        return log_prob(inside.float().to(where)).cpu()
+
+    return wrapped
 
 
 def edge(flows: Mapping[str, Flow], bound: float, reach: float = 1.5) -> None:

@@ -1,5 +1,5 @@
 """Train the comparisons of lesson 8 again, over seeds:
-python assets/results/08_splines_and_mixtures.py  (about fifteen minutes; name a table to make that one alone)
+python assets/results/08_splines_and_mixtures.py  (about half an hour; name a table to make that one alone)
 
 Writes 08_splines_and_mixtures.json beside this file, table after table.
 """

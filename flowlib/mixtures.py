@@ -77,7 +77,7 @@ class LogisticMixtureTransformer(Transformer):
         # Where each component alone, the line (1 - e) (x - m) / s + e x = y, would put x.
         share, scale = 1 - self.min_slope, log_scales.exp()
         alone = (scale * y.unsqueeze(1) + share * mean) / (share + self.min_slope * scale)
-        x = find_root(lambda x: self.bend(x, *mixture), y, alone.amin(1), alone.amax(1))
+        x = find_root(lambda x: self.bend(x, *mixture), y, alone.amin(1), alone.amax(1), noise=4)
         return x.to(z.dtype), log_scale - self.bend(x, *mixture)[1].log()
 
     def split(self, params: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:

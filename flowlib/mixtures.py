@@ -43,13 +43,13 @@ class LogisticMixtureTransformer(Transformer):
     Raises:
         ValueError: no components, a min_slope outside (0, 1); in `forward`, for z that is not finite.
 
-    Source: Ho et al., 2019, "Flow++", section 3.2, equations 10-13; the added slope is ours.
+    Source: Ho et al., 2019, "Flow++", the logistic mixture coupling; the added slope is ours.
 
     Example:
         >>> rule = LogisticMixtureTransformer(components=4)
-        >>> z, _ = rule.inverse(torch.linspace(-3, 3, 5), torch.zeros(5, rule.count))
+        >>> z, _ = rule.inverse(torch.tensor([-3.0, -1.0, 1.0, 3.0]), torch.zeros(4, rule.count))
         >>> z  # parameters of zero: not far from the identity
-        tensor([-2.77, -1.34, 0.00, 1.34, 2.77])
+        tensor([-2.7669, -0.8891,  0.8891,  2.7669])
     """
 
     def __init__(

@@ -119,7 +119,7 @@ class PiecewiseLinearTransformer(_Piecewise):
     Raises:
         ValueError: no bins; a bound or a slope out of range.
 
-    Source: Mueller et al., 2019, "Neural Importance Sampling", section 4.
+    Source: Mueller et al., 2019, "Neural Importance Sampling", the piecewise-linear coupling transform.
 
     Example:
         >>> line = PiecewiseLinearTransformer(bins=2, bound=1.0, min_slope=1e-9)
@@ -167,7 +167,7 @@ class PiecewiseQuadraticTransformer(_Piecewise):
         ValueError: fewer than two bins, or more than `min_bin` leaves room for; a bound or a slope out of
             range.
 
-    Source: Mueller et al., 2019, "Neural Importance Sampling", section 4.
+    Source: Mueller et al., 2019, "Neural Importance Sampling", the piecewise-quadratic coupling transform.
 
     Example:
         >>> curve = PiecewiseQuadraticTransformer(bins=4, bound=3.0)
@@ -220,6 +220,11 @@ class SplineTransformer(_Piecewise):
 
     The curve is z as a function of x: `inverse`, which training calls, is the formula, and
     `forward` solves a quadratic equation. Either way round the family is as flexible.
+
+    The smallest sizes keep all values and gradients finite: slopes at knots lie in [min_slope, 1 / min_slope],
+    but in between they rise to 2 / min_bin and fall to 2 min_bin^2 min_slope, and a round trip multiplies
+    what was rounded by the slope of its way back. In float32, z -> x -> z is off by at most about
+    2e-6 (1 + dz/dx), which is below 1e-5, whatever the parameters, for min_bin=0.15 and min_slope=0.2.
 
     Args:
         bins: number of bins K.
@@ -301,7 +306,7 @@ class CircularSplineTransformer(SplineTransformer):
     Raises:
         ValueError: as for `SplineTransformer`, or a period that is not above 0.
 
-    Source: Rezende et al., 2020, "Normalizing Flows on Tori and Spheres", section 2.
+    Source: Rezende et al., 2020, "Normalizing Flows on Tori and Spheres", circular splines.
 
     Example:
         >>> circle = CircularSplineTransformer(bins=4)

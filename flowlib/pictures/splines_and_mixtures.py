@@ -13,24 +13,21 @@ from torch import Tensor
 from flowlib import plots
 from flowlib.drawing import Density, log_prob_1d
 from flowlib.flow import Flow
-from flowlib.pictures.autoregressive import densities, over_seeds
+from flowlib.pictures.autoregressive import densities
 
 __all__ = [
-    "curves",
     "densities",
     "dots",
     "edge",
     "equal",
     "knot",
     "mixture",
-    "over_seeds",
     "pieces",
     "steps",
     "tails",
     "torus",
 ]
 
-Curve = Callable[[Tensor], tuple[Tensor, Tensor]]  # x -> z and log dz/dx
 Rows = Sequence[Mapping]  # a table of assets/results
 
 
@@ -121,7 +118,8 @@ def knot(
     """
     grid = torch.linspace(-4, 4, 1601, dtype=torch.float64)
     corners = torch.tensor([[-bound, x, bound], [-bound, z, bound]], dtype=torch.float64)
-    values, slopes = _through(grid, *corners, torch.tensor([ends, slope, ends]), kind == "straight")
+    tilts = torch.tensor([ends, slope, ends])
+    values, slopes = _through(grid, corners[0], corners[1], tilts, kind == "straight")
     left, right = _two("z as a function of x", "what it makes of a normal")
     left.plot(grid, values, color=plots.MAP_COLOR)
     left.plot(*corners, "o", color=plots.Z_COLOR, ms=4.5 * scale())
@@ -173,19 +171,6 @@ def mixture(apart: float = 3.0, width: float = 0.5, share: float = 0.5) -> None:
     plt.show()
 
 
-def curves(panels: Mapping[str, Curve], low: float, high: float) -> None:
-    """Some curves z of x in one picture, and their slopes in another."""
-    grid = torch.linspace(low, high, 800, dtype=torch.float64)
-    left, right = _two("", "")
-    for (name, curve), color in zip(panels.items(), plots.CYCLE, strict=False):
-        z, log_slope = curve(grid)
-        left.plot(grid, z, color=color, label=name)
-        right.plot(grid, log_slope.exp(), color=color)
-    right.set(ylabel="$dz/dx$")
-    left.legend()
-    plt.show()
-
-
 # --------------------------------------------------------------------------- what was measured
 
 
@@ -216,7 +201,7 @@ def equal(rows: Rows) -> None:
 
 
 def _dots(ax: Axes, rows: Rows, groups: Mapping[str, Mapping], value: str) -> None:
-    for place, wanted in enumerate(reversed(groups.values())):
+    for place, wanted in enumerate(reversed(list(groups.values()))):
         mine = [row[value] for row in rows if all(row[key] == wanted[key] for key in wanted)]
         ax.plot(mine, [place] * len(mine), "o", color=plots.X_COLOR, alpha=0.6, ms=5 * scale())
     ax.set(yticks=range(len(groups)), yticklabels=list(groups)[::-1])

@@ -49,7 +49,7 @@ class LogisticMixtureTransformer(Transformer):
         >>> rule = LogisticMixtureTransformer(components=4)
         >>> z, _ = rule.inverse(torch.tensor([-3.0, -1.0, 1.0, 3.0]), torch.zeros(4, rule.count))
         >>> z  # parameters of zero: not far from the identity
-        tensor([-2.7669, -0.8891,  0.8891,  2.7669])
+        tensor([-2.7669, -0.8869,  0.8869,  2.7669])
     """
 
     def __init__(

@@ -221,7 +221,7 @@ class SplineTransformer(_Piecewise):
     The curve is z as a function of x: `inverse`, which training calls, is the formula, and
     `forward` solves a quadratic equation. Either way round the family is as flexible.
 
-    The smallest sizes keep all values and gradients finite: slopes at knots lie in [min_slope, 1 / min_slope],
+    The smallest sizes keep values and gradients finite: slopes at knots lie in [min_slope, 1 / min_slope],
     but in between they rise to 2 / min_bin and fall to 2 min_bin^2 min_slope, and a round trip multiplies
     what was rounded by the slope of its way back. In float32, z -> x -> z is off by at most about
     2e-6 (1 + dz/dx), which is below 1e-5, whatever the parameters, for min_bin=0.15 and min_slope=0.2.

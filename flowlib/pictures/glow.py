@@ -155,7 +155,7 @@ def architecture(shape: Sequence[int] = (1, 8, 8), levels: int = 2, steps: int =
                 here + 3.2,
                 0,
                 f"$z_{level + 1}$ leaves",
-                f"{half} = {channels * height * width}",
+                half,
                 plots.Z_COLOR,
             )
             _arrow(ax, (here + 2.35, 1), (here + 2.75, 1))

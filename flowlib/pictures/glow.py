@@ -106,7 +106,8 @@ def squeezed(digit: Tensor, *later: Tensor) -> None:
     for ax, values in zip(axes, (digit, *later), strict=True):
         _, channels, height, width = values.shape
         columns = math.isqrt(channels)
-        plots.image_grid(values[0].unsqueeze(1), columns=columns, levels=data.DIGITS_LEVELS, ax=ax)
+        large = values[0].unsqueeze(1).repeat_interleave(4, 2).repeat_interleave(4, 3)  # for narrow gaps
+        plots.image_grid(large, columns=columns, levels=data.DIGITS_LEVELS, ax=ax)
         ax.set_title(f"{channels} × {height} × {width}")
     plt.show()
 

@@ -94,7 +94,6 @@ def penalties():
             _, frobenius = along(net, x, trace=0.0, frobenius=1.0)
             adaptive = Continuous(net, method="dopri5")
             adaptive.inverse(target.valid[:500])
-            coarse = Flow(Continuous(net, steps=3), normal)
             yield {
                 "penalty": name,
                 "seed": seed,
@@ -102,7 +101,6 @@ def penalties():
                 "energy": round(energy.mean().item(), 4),
                 "frobenius": round(frobenius.mean().item(), 3),
                 "evaluations": adaptive.evaluations,
-                "coarse": round(nll(coarse, x) - nll(flow, x), 4),
             }
 
 

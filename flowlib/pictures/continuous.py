@@ -328,7 +328,7 @@ class Drift:
             self.places.append(moved)
             self.log_p.append(self.log_p[-1] - log_det)  # (7.5)
 
-    def __call__(self, frame: int = 16) -> None:
+    def draw(self, frame: int = 16) -> None:
         """Left the points, coloured by where they began, and the velocity; right their density."""
         axes = plots.new_axes(1, 2, size=(5.8, 2.9))
         side, places = torch.linspace(-3.4, 3.4, 12), self.places[frame]

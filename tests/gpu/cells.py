@@ -9,7 +9,7 @@ import linecache
 import sys
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,24 +73,28 @@ def _printed(outputs: list[dict]) -> str:
     return "\n".join(text for text in shown if not text.startswith("<Figure"))
 
 
-def sliders_at_rest() -> types.ModuleType:
-    """In place of ipywidgets: a slider is the value that it starts with, and draws once."""
+def controls_at_rest() -> types.ModuleType:
+    """In place of ipywidgets: a slider or a menu is the value that it starts with, and draws once."""
 
-    def slider(value: float = 0, *_: object, **__: object) -> float:
-        return value
+    def control(value: object = None, *_: object, options: Sequence = (), **__: object) -> object:
+        if value is not None:
+            return value
+        first = options[0] if options else 0
+        return first[1] if isinstance(first, tuple) else first  # (words, value)
 
     def interact(draw: Callable, **values: object) -> None:
         draw(**values)
 
     module = types.ModuleType("ipywidgets")
-    vars(module).update(interact=interact, FloatSlider=slider, IntSlider=slider)
+    module.interact = interact
+    module.__getattr__ = lambda name: control  # whichever kind of control
     return module
 
 
 def new_namespace() -> dict:
     """Where the cells of a notebook live, with plain stand-ins for what Jupyter brings."""
     if importlib.util.find_spec("IPython") is None:
-        sys.modules["ipywidgets"] = sliders_at_rest()
+        sys.modules["ipywidgets"] = controls_at_rest()
     namespace = types.ModuleType("__main__").__dict__
     namespace["display"] = lambda *things: print(*things, sep="\n")
     return namespace

@@ -223,15 +223,23 @@ import importlib.util
 plain = importlib.util.find_spec
 importlib.util.find_spec = lambda name, package=None: None if name in {lacking} else plain(name, package)
 from tests.gpu.cells import Cell, new_namespace, run_cell
-cell = "import ipywidgets\\nipywidgets.interact(lambda x: print(x), x=ipywidgets.FloatSlider(2.0, min=0));"
+cell = "import ipywidgets\\nipywidgets.interact(lambda x: print(x), x=ipywidgets.{control});"
 print(run_cell(Cell("slider", cell, ""), new_namespace()))
 """
 
 
-def test_a_bare_machine_shows_a_slider_at_rest():
-    done = subprocess.run(
-        [sys.executable, "-c", BARE_LESSON.format(lacking=LACKING)], cwd=HOUSE, capture_output=True, text=True
-    )
+@pytest.mark.parametrize(
+    "control",
+    [
+        "FloatSlider(2.0, min=0)",
+        "IntSlider(value=2.0, min=0)",
+        "ToggleButtons(options=[2.0, 3.0], description='')",
+        "SelectionSlider(options=[('two', 2.0), ('three', 3.0)])",
+    ],
+)
+def test_a_bare_machine_shows_a_control_at_rest(control):
+    program = BARE_LESSON.format(lacking=LACKING, control=control)
+    done = subprocess.run([sys.executable, "-c", program], cwd=HOUSE, capture_output=True, text=True)
     assert done.stdout.split() == ["2.0", "None"], done.stdout + done.stderr
 
 

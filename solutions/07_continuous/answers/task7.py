@@ -1,22 +1,22 @@
 # %% right: adaptive
 """
-why: "an adaptive solver gives the exact value, and the answer is read off a whole table"
+why: "an adaptive solver gives the exact value; each method may cost less than the best before it"
 """
 
 
 def choose(z, k, tolerance):
     z = z.to(torch.float64)
-    fine = Continuous(FieldNet(k, lambda t: t), method="dopri8", rtol=1e-11, atol=1e-12)
+    fine = Continuous(FieldNet(k, lambda t: t), method="dopri8", rtol=1e-9, atol=1e-10)
     exact = fine.integrate(z, None, 0.0, 1.0)[1]
-    table = []
-    for method, stages in STAGES.items():
-        for steps in range(1, 41):
+    best = None
+    for method, stages in (("rk4", 4), ("midpoint", 2), ("euler", 1)):
+        most = 40 if best is None else min(40, (best[0] - 1) // stages)
+        for steps in range(1, most + 1):
             found = by_flowlib(z, k, steps, 0.0, 1.0, method)[1]
             if torch.max(torch.abs(found - exact)) <= tolerance:
-                table.append((stages * steps, method, steps))
+                best = stages * steps, method, steps
                 break
-    _, method, steps = min(table)
-    return method, steps
+    return best[1:]
 
 
 # %% right: by_evaluations

@@ -6,7 +6,7 @@ why: "an adaptive solver gives the exact value; each method may cost less than t
 
 def choose(z, k, tolerance):
     z = z.to(torch.float64)
-    fine = Continuous(FieldNet(k, lambda t: t), method="dopri8", rtol=1e-9, atol=1e-10)
+    fine = Continuous(FieldNet(k, lambda t: t), method="dopri8", rtol=1e-11, atol=1e-12)
     exact = fine.integrate(z, None, 0.0, 1.0)[1]
     best = None
     for method, stages in (("rk4", 4), ("midpoint", 2), ("euler", 1)):

@@ -394,8 +394,8 @@ def find_root(
         function: increasing in each element; returns (value, derivative), shaped as target.
         target: the values to reach, any shape.
         lower, upper: function(lower) <= target <= function(upper), shaped as target.
-        noise: how wrong by rounding a value may be, in units of eps * (1 + |target|). At a residual below it
-            the search ends with a Newton step; with 0 it goes on until z no longer moves.
+        noise: how wrong by rounding a value may be, in units of eps * (1 + |target|). The search then ends at
+            a smaller residual, with a last Newton step; else these jitter, and dozens of halvings follow.
 
     Raises:
         ValueError: an element did not converge: a value is not finite, or the bracket missed the root.
@@ -410,24 +410,29 @@ def find_root(
         # narrower than 1e6, and rtsafe at least halves every second step.
         for turn in range(2 * 75):
             value, slope = function(z)
-            below, found = value < goal, (value - goal).abs() < unsure
+            residual = value - goal
+            if noise:
+                residual = torch.where(residual.abs() < unsure, 0.0, residual)
+            below = residual < 0
             low, high = torch.where(below, z, low), torch.where(below, high, z)
-            newton = z - (value - goal) / slope
+            newton = z - residual / slope
             inside = (newton >= low) & (newton <= high)
             fast = (newton - z).abs() * 2 <= last_step
-            following = torch.where(found | (inside & fast), newton, 0.5 * (low + high))
+            following = torch.where(inside & fast, newton, 0.5 * (low + high))
             last_step = (following - z).abs()
             z = following
             # To ask costs a GPU about a third of a round, so there every second round asks.
             asks = z.device.type == "cpu" or turn % 2
-            if asks and all_hold(found | (last_step <= epsilon * (z.abs() + epsilon))):
+            if asks and all_hold(last_step <= epsilon * (z.abs() + epsilon)):
                 break
     value, slope = function(z)
     with torch.no_grad():
         small = 16 * epsilon * (1 + z.abs())
         # A residual far above rounding means that the bracket did not hold the root.
         met = (value - goal).abs() <= slope * small + epsilon**0.5 * (1 + goal.abs())
-        converged = (found | (last_step <= small) | (high - low <= small)) & met & torch.isfinite(z)
+        if noise:
+            z = z - ((value - goal) / slope).detach()  # no derivatives, of forward mode either
+        converged = ((last_step <= small) | (high - low <= small)) & met & torch.isfinite(z)
     require(
         converged,
         lambda: (

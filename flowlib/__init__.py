@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for editors, which read these lines instead of running `__getattr__`
     from flowlib.autoregressive import MaskedAutoregressive
-    from flowlib.base import Base, DiagonalNormal, MixtureNormal, StandardNormal, StudentT
+    from flowlib.base import Base, DiagonalNormal, MixtureNormal, StandardNormal, StudentT, UniformAngles
     from flowlib.bijection import Bijection, Chain, Inverse
     from flowlib.checks import check_bijection, check_flow
     from flowlib.continuous import Continuous, VelocityMLP
@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
     from flowlib.flow import Flow
     from flowlib.image import Checkpoint, Conv1x1, GlowStep, Squeeze, VariationalDequantization
     from flowlib.linear import ActNorm, Linear, Permutation
+    from flowlib.mixtures import LogisticMixtureTransformer
     from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP
     from flowlib.nets import MLP, ConvNet, MaskedMLP, ResidualMLP
     from flowlib.planar import Planar, Radial, Sylvester
@@ -33,18 +34,24 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
         Sigmoid,
         Transformer,
     )
-    from flowlib.splines import SplineTransformer
+    from flowlib.splines import (
+        CircularSplineTransformer,
+        PiecewiseLinearTransformer,
+        PiecewiseQuadraticTransformer,
+        SplineTransformer,
+    )
     from flowlib.training import fit, fit_energy
 
 __all__ = [
     "CNF", "IAF", "MAF", "MLP", "NSF", "ActNorm", "Affine", "AffineToZ", "AffineTransformer", "Base",
-    "Bijection", "Chain", "Checkpoint", "Continuous", "Conv1x1", "ConvNet", "Coupling", "DiagonalNormal",
-    "Elementwise", "Exp", "Flow", "Glow", "GlowStep", "Inverse", "LeakyReLU", "Linear",
-    "MaskedAutoregressive", "MaskedMLP", "MixtureCDF", "MixtureCDFTransformer", "MixtureNormal",
-    "Permutation", "Planar", "PlanarFlow", "Radial", "RadialFlow", "RealNVP", "ResidualMLP", "Sigmoid",
-    "SplineTransformer", "Squeeze", "StandardNormal", "Standardizer", "StudentT", "Sylvester",
-    "Transformer", "VariationalDequantization", "VelocityMLP", "check_bijection", "check_flow", "fit",
-    "fit_energy",
+    "Bijection", "Chain", "Checkpoint", "CircularSplineTransformer", "Continuous", "Conv1x1", "ConvNet",
+    "Coupling", "DiagonalNormal", "Elementwise", "Exp", "Flow", "Glow", "GlowStep", "Inverse", "LeakyReLU",
+    "Linear", "LogisticMixtureTransformer", "MaskedAutoregressive", "MaskedMLP", "MixtureCDF",
+    "MixtureCDFTransformer", "MixtureNormal", "Permutation", "PiecewiseLinearTransformer",
+    "PiecewiseQuadraticTransformer", "Planar", "PlanarFlow", "Radial", "RadialFlow", "RealNVP",
+    "ResidualMLP", "Sigmoid", "SplineTransformer", "Squeeze", "StandardNormal", "Standardizer", "StudentT",
+    "Sylvester", "Transformer", "UniformAngles", "VariationalDequantization", "VelocityMLP",
+    "check_bijection", "check_flow", "fit", "fit_energy",
 ]  # fmt: skip
 
 _HOME = {
@@ -53,7 +60,11 @@ _HOME = {
         *("Transformer", "AffineTransformer", "AffineToZ", "MixtureCDFTransformer"),
         *("Elementwise", "MixtureCDF", "Affine", "Exp", "Sigmoid", "LeakyReLU"),
     ),
-    "splines": ("SplineTransformer",),
+    "splines": (
+        *("PiecewiseLinearTransformer", "PiecewiseQuadraticTransformer"),
+        *("SplineTransformer", "CircularSplineTransformer"),
+    ),
+    "mixtures": ("LogisticMixtureTransformer",),
     "linear": ("Linear", "Permutation", "ActNorm"),
     "planar": ("Planar", "Radial", "Sylvester"),
     "nets": ("MLP", "ResidualMLP", "ConvNet", "MaskedMLP"),
@@ -61,7 +72,7 @@ _HOME = {
     "image": ("Squeeze", "Conv1x1", "GlowStep", "Checkpoint", "VariationalDequantization"),
     "autoregressive": ("MaskedAutoregressive",),
     "continuous": ("Continuous", "VelocityMLP"),
-    "base": ("StandardNormal", "DiagonalNormal", "MixtureNormal", "StudentT", "Base"),
+    "base": ("StandardNormal", "DiagonalNormal", "MixtureNormal", "StudentT", "UniformAngles", "Base"),
     "flow": ("Flow",),
     "models": ("PlanarFlow", "RadialFlow", "RealNVP", "NSF", "MAF", "IAF", "Glow", "CNF"),
     "training": ("fit", "fit_energy"),

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from flowlib import fused
 from flowlib.bijection import Bijection, fix, sum_event, wide
 from flowlib.linear import full_precision
-from flowlib.nets import Activation, MaskedMLP, Widths
+from flowlib.nets import Activation, MaskedMLP, Widths, cos_and_sin
 from flowlib.recording import Recordings, plain, replayable
 from flowlib.scalar import Transformer
 
@@ -40,7 +40,8 @@ class MaskedAutoregressive(Bijection):
     Args:
         dim: number of variables D.
         hidden: widths of the masked net's hidden layers, each at least D - 1 (see `MaskedMLP`).
-        transformer: the scalar function, such as `AffineTransformer()` or `SplineTransformer()`.
+        transformer: the scalar function, such as `AffineTransformer()` or `SplineTransformer()`. Of angles
+            (`CircularSplineTransformer`) the net sees cosines and sines.
         order: order[i] is the variable at place i; (0, ..., D-1) if None.
         context: number of context features.
         activation: of the net; it must act on each number alone, which is tried when the layer is built.
@@ -66,6 +67,7 @@ class MaskedAutoregressive(Bijection):
     back: Tensor
     starts: Tensor
     rows: Tensor
+    columns: Tensor
 
     def __init__(
         self,
@@ -88,6 +90,7 @@ class MaskedAutoregressive(Bijection):
             context=context,
             activation=activation,
             zero_start=zero_start,
+            period=transformer.period,
         )
         self.transformer = transformer
         self._plan()
@@ -115,8 +118,9 @@ class MaskedAutoregressive(Bijection):
         layers = self.net.linears()
         weights = [layer.mask * layer.weight for layer in layers]
         biases = [layer.bias[:, None] for layer in layers]
-        from_x, from_context = weights[0].split([self.net.dim, self.net.context], 1)
-        weights[0] = from_x.index_select(1, self.order)
+        inputs = self.net.features * self.net.dim
+        from_x, from_context = weights[0].split([inputs, self.net.context], 1)
+        weights[0] = from_x.index_select(1, self.columns)
         weights[-1] = weights[-1].index_select(0, self.rows)
         biases[-1] = biases[-1].index_select(0, self.rows)
         if context is not None:
@@ -130,6 +134,7 @@ class MaskedAutoregressive(Bijection):
     def _solve(self, z: Tensor, weights: list[Tensor], biases: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Forward substitution in blocks, as for a triangular system of equations: see `Schedule`."""
         batch, count, last = z.shape[1], self.transformer.count, len(weights) - 1
+        period = self.net.period
         # Straight to `forward`: hundreds of steps would pay for the hooks that a call looks for.
         activation, transformer = self.net.activation.forward, self.transformer.forward
         # In place is faster, but would destroy what autograd needs.
@@ -138,11 +143,13 @@ class MaskedAutoregressive(Bijection):
         # which every weight is tied.
         sums = [torch.addmm(bias, weight[:, :0], z[:0]) for bias, weight in zip(biases, weights, strict=True)]
         z_steps = iter(z[None].split([step.variables for step in self.schedule.steps], 1))
-        x_steps, log_derivatives = [], []
+        x_steps: list[Tensor] = []
+        log_derivatives: list[Tensor] = []
         for block in self.schedule.blocks:
             own, below = block.cut(weights)
             waiting, sums = block.take_rows(sums)
-            found: list[list[Tensor]] = [[] for _ in weights]  # x, h_1, ..., h_L: the block's finished units
+            # The block's finished units of each layer: x (or its cosines and sines), h_1, ..., h_L.
+            found: list[list[Tensor]] = [[] for _ in weights]
             for place, step in enumerate(block.steps):
                 for layer, (start, stop) in enumerate(step.rows):
                     if start == stop:
@@ -154,10 +161,10 @@ class MaskedAutoregressive(Bijection):
                         params = ready.view(1, count, step.variables, batch)
                         x, log_derivative = transformer(next(z_steps), params)
                         log_derivatives.append(log_derivative)
-                        ready, after = x[0], 0
+                        x_steps.append(x[0])
+                        ready, after = x[0] if period is None else cos_and_sin(x[0], period, 0), 0
                     found[after].append(ready)
                     waiting[after] = add_product(waiting[after], own[after][place], ready)
-            x_steps += found[0]
             for layer, parts in enumerate(found):
                 if parts:
                     sums[layer] = add_product(sums[layer], below[layer], torch.cat(parts))
@@ -170,12 +177,17 @@ class MaskedAutoregressive(Bijection):
             order = torch.tensor(net.order)
             # For each layer, how many units have a degree below 0, 1, ..., D; they are sorted by it.
             below = [torch.searchsorted(degree, torch.arange(net.dim + 1)) for degree in net.degrees]
-            # The outputs in the order of the steps: those of a step together, parameter after parameter.
-            outputs = (torch.arange(count)[:, None] * net.dim + order).split(
-                [step.variables for step in self.schedule.steps], 1
-            )
-        rows = torch.cat([part.flatten() for part in outputs])
-        fix(self, order=order, back=torch.argsort(order), starts=torch.stack(below).int(), rows=rows)
+            sizes = [step.variables for step in self.schedule.steps]
+
+            def by_steps(each: int) -> Tensor:
+                """Places of `each` numbers for a variable in the order of the steps: those of a step
+                together, one for each of its variables after the other."""
+                parts = (torch.arange(each)[:, None] * net.dim + order).split(sizes, 1)
+                return torch.cat([part.flatten() for part in parts])
+
+            rows, columns = by_steps(count), by_steps(net.features)
+            starts = torch.stack(below).int()
+        fix(self, order=order, back=torch.argsort(order), starts=starts, rows=rows, columns=columns)
 
 
 @dataclass(frozen=True)
@@ -183,17 +195,15 @@ class StepPlan:
     """What one step finishes.
 
     Attributes:
-        inputs: for each layer, how many of its inputs become known: variables first, then hidden units.
+        variables: how many variables are found: those that see the same hidden units share a step.
+        inputs: for each layer, how many of its inputs become known: what the net sees of these variables
+            first, then hidden units.
         rows: for each layer, which of its outputs are finished, counted from the start of the block.
     """
 
+    variables: int
     inputs: list[int]
     rows: list[tuple[int, int]]
-
-    @property
-    def variables(self) -> int:
-        """How many variables are found: those that see the same hidden units share a step."""
-        return self.inputs[0]
 
 
 @dataclass(frozen=True)
@@ -261,15 +271,17 @@ class Schedule:
         starts = sorted({0}.union(*degrees))
         variables = [end - start for start, end in pairwise([*starts, net.dim])]
         units = [[degree.count(start) for start in starts] for degree in degrees]
-        inputs, outputs = [variables, *units], [*units, [count * size for size in variables]]
+        inputs = [[net.features * size for size in variables], *units]
+        outputs = [*units, [count * size for size in variables]]
         # For each layer, where the inputs and the outputs of each step begin; at last, where all end.
         edges = [[list(accumulate(sizes, initial=0)) for sizes in layers] for layers in (inputs, outputs)]
         groups = _by_units([max(sizes) for sizes in zip(*units, strict=True)])
-        return cls([_block(steps, *edges) for steps in groups])
+        return cls([_block(steps, variables, *edges) for steps in groups])
 
 
-def _block(steps: range, inputs: list[list[int]], outputs: list[list[int]]) -> Block:
-    """A block of these steps, given for each layer where the inputs and outputs of each step begin."""
+def _block(steps: range, variables: list[int], inputs: list[list[int]], outputs: list[list[int]]) -> Block:
+    """A block of these steps, given how many variables each finds, and for each layer where the inputs and
+    outputs of each step begin."""
     rows = [slice(edges[steps.start], edges[steps.stop]) for edges in outputs]
     columns = [slice(edges[steps.start], edges[steps.stop]) for edges in inputs]
     plans = []
@@ -277,7 +289,7 @@ def _block(steps: range, inputs: list[list[int]], outputs: list[list[int]]) -> B
         sizes = [edges[step + 1] - edges[step] for edges in inputs]
         places = zip(outputs, rows, strict=True)
         own = [(edges[step] - of.start, edges[step + 1] - of.start) for edges, of in places]
-        plans.append(StepPlan(sizes, own))
+        plans.append(StepPlan(variables[step], sizes, own))
     return Block(plans, rows, columns)
 
 

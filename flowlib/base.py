@@ -19,7 +19,9 @@ from torch.distributions import Distribution, Independent, constraints
 from flowlib.bijection import as_sizes, draw_normal, draw_uniform, sum_event
 from flowlib.saving import Built
 
-__all__ = ["Base", "DiagonalNormal", "MixtureNormal", "StandardNormal", "StudentT", "map_tensors"]
+__all__ = [
+    "Base", "DiagonalNormal", "MixtureNormal", "StandardNormal", "StudentT", "UniformAngles", "map_tensors",
+]  # fmt: skip
 
 
 class StandardNormal(Built, nn.Module):
@@ -214,6 +216,51 @@ class StudentT(Built, nn.Module):
 
     def extra_repr(self) -> str:
         return f"event_shape={self.event_shape}"
+
+
+class UniformAngles(Built, nn.Module):
+    """Independent angles, all as likely: the uniform density of a circle, or with D = 2 of a torus.
+
+    An angle is a point of the circle however many turns are added to it, so the density is the same
+    everywhere, period^-D, and draws lie in [-period/2, period/2).
+
+    Args:
+        event_shape: (D,) or D for vectors, () for plain numbers.
+        period: of the angles.
+
+    Raises:
+        ValueError: a period that is not above 0; in `sample`, a temperature, which has no meaning here.
+
+    Source: Rezende et al., 2020, "Normalizing Flows on Tori and Spheres", section 2.
+
+    Example:
+        >>> UniformAngles(2).log_prob(torch.tensor([[0.0, 9.0]]))  # -2 log 2 pi
+        tensor([-3.6758])
+    """
+
+    anchor: Tensor
+
+    def __init__(self, event_shape: int | Sequence[int], *, period: float = 2 * math.pi):
+        super().__init__()
+        if not 0 < period < math.inf:
+            raise ValueError(f"UniformAngles needs a finite period > 0, got {period}")
+        self.event_shape, self.period = as_sizes(event_shape), period
+        # Tells where and in which precision to draw; follows .to() and .double().
+        self.register_buffer("anchor", torch.zeros(()), persistent=False)
+
+    def log_prob(self, z: Tensor) -> Tensor:
+        """Log-density in nats: (batch, *event) -> (batch,)."""
+        # Zeros, but NaN where z is no number.
+        return sum_event(z - z) - math.log(self.period) * math.prod(self.event_shape)
+
+    def sample(self, n: int, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        """n draws of shape (n, *event); a temperature other than 1 is refused."""
+        if temperature != 1.0:
+            raise ValueError(f"temperature={temperature} has no meaning for UniformAngles: use 1.0")
+        return self.period * (draw_uniform((n, *self.event_shape), self.anchor, generator) - 0.5)
+
+    def extra_repr(self) -> str:
+        return f"event_shape={self.event_shape}, period={self.period:g}"
 
 
 class Base(Built, nn.Module):

@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
+from torch.distributions import Distribution
 
 from flowlib.autoregressive import MaskedAutoregressive
-from flowlib.base import StandardNormal
+from flowlib.base import StandardNormal, UniformAngles
 from flowlib.bijection import Bijection, Chain, Inverse
 from flowlib.continuous import Continuous, VelocityMLP
 from flowlib.coupling import Coupling, make_mask
@@ -100,6 +101,8 @@ class RealNVP(Flow):
         hidden: widths of the hidden layers of each conditioner.
         context: number of context features.
         activation: of the conditioners.
+        transformer: another scalar function than the affine one, such as `LogisticMixtureTransformer()`.
+        base: N(0, I) if None, and `UniformAngles` where the transformer is circular.
 
     Shapes: x (batch, D), context (batch, context).
 
@@ -122,9 +125,12 @@ class RealNVP(Flow):
         *,
         context: int = 0,
         activation: Activation = nn.ReLU,
+        transformer: Transformer | None = None,
+        base: nn.Module | Distribution | None = None,
     ):
-        steps = couplings(dim, layers, hidden, context, activation, AffineToZ())
-        super().__init__(steps, StandardNormal((dim,)))
+        transformer = transformer or AffineToZ()
+        steps = couplings(dim, layers, hidden, context, activation, transformer)
+        super().__init__(steps, _usual_base(dim, transformer) if base is None else base)
 
 
 class NSF(Flow):
@@ -133,7 +139,7 @@ class NSF(Flow):
     The splines act on [-bound, bound] and are the identity outside: standardise the data first.
 
     Args:
-        dim, layers, hidden, context, activation: as for `RealNVP`.
+        dim, layers, hidden, context, activation, base: as for `RealNVP`.
         bins: bins of each spline.
         bound: half the width of the interval on which the splines act.
 
@@ -159,11 +165,11 @@ class NSF(Flow):
         context: int = 0,
         activation: Activation = nn.ReLU,
         bound: float = 5.0,
+        base: nn.Module | Distribution | None = None,
     ):
         transformer = SplineTransformer(bins, bound=bound)
-        super().__init__(
-            couplings(dim, layers, hidden, context, activation, transformer), StandardNormal((dim,))
-        )
+        steps = couplings(dim, layers, hidden, context, activation, transformer)
+        super().__init__(steps, _usual_base(dim, transformer) if base is None else base)
 
 
 class _Autoregressive(Flow):
@@ -178,9 +184,12 @@ class _Autoregressive(Flow):
         context: int = 0,
         transformer: str | Transformer = "affine",
         activation: Activation = nn.ReLU,
+        base: nn.Module | Distribution | None = None,
     ):
         steps = autoregressive_layers(dim, layers, hidden, context, transformer, activation)
-        super().__init__(Chain(*map(self._read, steps)), StandardNormal((dim,)))
+        if base is None:
+            base = _usual_base(dim, steps[0].transformer)
+        super().__init__(Chain(*map(self._read, steps)), base)
 
     @staticmethod
     def _read(layer: MaskedAutoregressive) -> Bijection:
@@ -194,7 +203,7 @@ class MAF(_Autoregressive):
 
     Args:
         dim: number of variables D, 1 included.
-        layers, hidden, context, activation: as for `RealNVP`.
+        layers, hidden, context, activation, base: as for `RealNVP`.
         transformer: "affine", "spline", or any `Transformer`.
 
     Shapes: x (batch, D), context (batch, context).
@@ -322,7 +331,15 @@ def couplings(
         mask = mask if layer % 2 == 0 else ~mask
         stay = int(mask.sum())
         outputs = transformer.count * (dim - stay)
-        conditioner = MLP(stay, outputs, hidden, context=context, activation=activation, zero_start=False)
+        conditioner = MLP(
+            stay,
+            outputs,
+            hidden,
+            context=context,
+            activation=activation,
+            zero_start=False,
+            period=transformer.period,
+        )
         _start_near_zero(conditioner.layers[-1], layers)
         steps.append(Coupling(dim, mask, conditioner, transformer))
     return Chain(*steps)
@@ -360,6 +377,12 @@ def autoregressive_layers(
         _start_near_zero(step.net.layers[-1], layers)
         steps.append(step)
     return steps
+
+
+def _usual_base(dim: int, transformer: Transformer) -> nn.Module:
+    """N(0, I), or for angles the uniform density."""
+    period = transformer.period
+    return StandardNormal((dim,)) if period is None else UniformAngles((dim,), period=period)
 
 
 def _start_near_zero(last: nn.Module, layers: int) -> None:

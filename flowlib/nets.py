@@ -8,6 +8,7 @@ starts from the base distribution instead of from a random map.
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,7 +24,7 @@ from flowlib.saving import Built
 
 __all__ = [
     "MLP", "Activation", "ConvNet", "MaskedLinear", "MaskedMLP", "ResidualMLP", "Widths",
-    "check_elementwise", "join_context", "new_activation", "relu_in_place", "zero_initialised",
+    "check_elementwise", "cos_and_sin", "join_context", "new_activation", "relu_in_place", "zero_initialised",
 ]  # fmt: skip
 
 Activation = Callable[[], nn.Module]
@@ -57,6 +58,8 @@ class MLP(Built, nn.Module):
         context: number of context features, joined to the input; 0 for none.
         activation: makes the activation, for example `nn.ReLU` or `nn.Tanh`.
         zero_start: whether the last layer starts with zeros, or with torch's random weights.
+        period: of the inputs, if they are angles: then the first layer is given their cosines and sines,
+            and the net cannot tell where a circle was cut. The context stays as it is.
 
     Raises:
         ValueError: a context of the wrong shape, one that is missing, or one too many.
@@ -75,16 +78,19 @@ class MLP(Built, nn.Module):
         context: int = 0,
         activation: Activation = nn.ReLU,
         zero_start: bool = True,
+        period: float | None = None,
     ):
         super().__init__()
-        self.context = context
-        *inner, last = pairwise([inputs + context, *as_sizes(hidden), outputs])
+        self.context, self.period = context, period
+        features = inputs if period is None else 2 * inputs
+        *inner, last = pairwise([features + context, *as_sizes(hidden), outputs])
         layers = [part for sizes in inner for part in (nn.Linear(*sizes), new_activation(activation))]
         self.layers = nn.Sequential(*layers, nn.Linear(*last))
         if zero_start:
             zero_initialised(self.layers[-1])
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        x = x if self.period is None else cos_and_sin(x, self.period, 1)
         return self.layers(join_context(x, context, self))
 
 
@@ -246,7 +252,7 @@ class MaskedMLP(Built, nn.Module):
         order: order[i] is the variable at place i; (0, ..., D-1) if None.
         activation: as for `MLP`, but it must act on each number alone: LayerNorm or Softmax would let
             every variable see all others.
-        context, zero_start: as for `MLP`.
+        context, zero_start, period: as for `MLP`.
 
     Shapes: x (batch, D), context (batch, context) -> (batch, count, D).
 
@@ -272,6 +278,7 @@ class MaskedMLP(Built, nn.Module):
         context: int = 0,
         activation: Activation = nn.ReLU,
         zero_start: bool = True,
+        period: float | None = None,
     ):
         super().__init__()
         order = list(range(dim)) if order is None else [int(variable) for variable in order]
@@ -280,7 +287,8 @@ class MaskedMLP(Built, nn.Module):
         hidden = as_sizes(hidden)
         if not hidden:
             raise ValueError("MaskedMLP needs at least one hidden layer, such as hidden=(64, 64); got none")
-        self.dim, self.count, self.order, self.context = dim, count, order, context
+        self.dim, self.count, self.order, self.context, self.period = dim, count, order, context, period
+        self.features = 1 if period is None else 2  # of each variable
         # Without context a unit of degree 0 is a constant, which the biases give already.
         lowest = 0 if context or dim == 1 else 1
         if min(hidden) < dim - lowest:
@@ -297,7 +305,9 @@ class MaskedMLP(Built, nn.Module):
             ]
             place = torch.tensor(order).argsort()
             first = torch.cat(
-                [self.degrees[0][:, None] > place, torch.ones(hidden[0], context, dtype=torch.bool)], 1
+                [self.degrees[0][:, None] > place] * self.features
+                + [torch.ones(hidden[0], context, dtype=torch.bool)],
+                1,
             )
             inner = [after[:, None] >= before for before, after in pairwise(self.degrees)]
             last = (place[:, None] >= self.degrees[-1]).repeat(count, 1)
@@ -308,7 +318,7 @@ class MaskedMLP(Built, nn.Module):
         check_elementwise(self.activation)
 
     def forward(self, x: Tensor, context: Tensor | None = None) -> Tensor:
-        h = join_context(x, context, self)
+        h = join_context(x if self.period is None else cos_and_sin(x, self.period, 1), context, self)
         *inner, last = self.layers
         for layer in inner:
             h = self.activation(layer(h))
@@ -351,6 +361,12 @@ def zero_initialised(layer: nn.Module) -> nn.Module:
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
+
+
+def cos_and_sin(angles: Tensor, period: float, dim: int) -> Tensor:
+    """The cosines, then the sines, of angles with this period: twice as many along `dim`."""
+    turned = angles * (2 * math.pi / period)
+    return torch.cat([turned.cos(), turned.sin()], dim)
 
 
 def join_context(x: Tensor, context: Tensor | None, net: MLP | ResidualMLP | MaskedMLP) -> Tensor:

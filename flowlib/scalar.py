@@ -29,7 +29,8 @@ class Transformer(Built, nn.Module):
     `count` is the number of parameters an element needs. With z of shape (batch, *event), the
     parameters have shape (batch, count, *event). Both directions return the new value and the
     log-derivative, each of shape (batch, *event). Parameters of zero give the identity, or the
-    nearest thing to it, so that layers start close to doing nothing.
+    nearest thing to it, so that layers start close to doing nothing. Where the values are angles, `period`
+    is that of a whole turn.
 
     Source of the term: Papamakarios et al., 2021, section 3.1.
 
@@ -39,6 +40,7 @@ class Transformer(Built, nn.Module):
     """
 
     count: int
+    period: float | None = None
 
     def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
         """x and log dx/dz."""

@@ -112,15 +112,13 @@ says: "which this task does not allow"
 why: "calls the curve of flowlib's spline"
 """
 
-from flowlib.splines import SplineTransformer as Spline
-
 
 def bin_value(xi, s, d0, d1):
-    return Spline(1).curve(s, xi, d0, d1)
+    return SplineTransformer(1).curve(s, xi, d0, d1)
 
 
 def bin_root(r, s, d0, d1):
-    return Spline(1).solve(s, r, d0, d1)
+    return SplineTransformer(1).solve(s, r, d0, d1)
 
 
 # %% wrong: forward_again

@@ -44,7 +44,7 @@ why: "every fault by a test of its own; the cure by the given helper"
 
 -     inside = z.abs() <= BOUND
 -     x, log_slope = solve(z.clamp(-BOUND, BOUND), ROUND)
--     return torch.where(inside, x, z), torch.where(inside, log_slope, torch.zeros_like(z))
+-     return torch.where(inside, x, z), log_slope * inside
 +     return inside_only(solve, z, ROUND)
 """
 
@@ -98,7 +98,7 @@ caught_by: task3_test_b
 says: "held at the bound"
 why: "clamps the points and forgets the identity"
 
--     return torch.where(inside, x, z), torch.where(inside, log_slope, torch.zeros_like(z))
+-     return torch.where(inside, x, z), log_slope * inside
 +     return x, torch.where(inside, log_slope, torch.zeros_like(z))
 """
 
@@ -170,7 +170,7 @@ why: "Ada's own code"
 
 -     inside = z.abs() <= BOUND
 -     x, log_slope = solve(z.clamp(-BOUND, BOUND), ROUND)
--     return torch.where(inside, x, z), torch.where(inside, log_slope, torch.zeros_like(z))
+-     return torch.where(inside, x, z), log_slope * inside
 +     return ada_to_x(z)
 """
 
@@ -182,7 +182,7 @@ why: "the identity everywhere has no NaN"
 
 -     inside = z.abs() <= BOUND
 -     x, log_slope = solve(z.clamp(-BOUND, BOUND), ROUND)
--     return torch.where(inside, x, z), torch.where(inside, log_slope, torch.zeros_like(z))
+-     return torch.where(inside, x, z), log_slope * inside
 +     return 1 * z, 0 * z
 """
 
@@ -194,6 +194,6 @@ why: "the other direction of Ada, which has no fault"
 
 -     inside = z.abs() <= BOUND
 -     x, log_slope = solve(z.clamp(-BOUND, BOUND), ROUND)
--     return torch.where(inside, x, z), torch.where(inside, log_slope, torch.zeros_like(z))
+-     return torch.where(inside, x, z), log_slope * inside
 +     return ada_to_z(z)
 """

@@ -10,7 +10,7 @@ def diagnosis():
 
 def mended(z):
     outside = (z < -BOUND) | (z > BOUND)
-    x, log_slope = solve(torch.where(outside, torch.zeros_like(z), z), ROUND)
+    x, log_slope = solve(torch.where(outside, torch.zeros_like(z), z), FIRST)
     return torch.where(outside, z, x), log_slope.masked_fill(outside, 0.0)
 
 
@@ -43,9 +43,9 @@ why: "every fault by a test of its own; the cure by the given helper"
 + diagnosis = {name: ill_of(name) for name in PATIENTS}
 
 -     inside = z.abs() <= BOUND
--     x, log_slope = solve(z.clamp(-BOUND, BOUND), ROUND)
+-     x, log_slope = solve(z.clamp(-BOUND, BOUND), FIRST)
 -     return torch.where(inside, x, z), log_slope * inside
-+     return inside_only(solve, z, ROUND)
++     return inside_only(solve, z, FIRST)
 """
 
 # %% right: picked
@@ -58,7 +58,7 @@ diagnosis = dict(zip(PATIENTS, ("gradient", "kink", "healthy", "cancel", "asleep
 
 def mended(z):
     inside = (z.abs() <= BOUND).nonzero()[:, 0]
-    x, log_slope = solve(z[inside], ROUND)
+    x, log_slope = solve(z[inside], FIRST)
     return z.index_put((inside,), x), torch.zeros_like(z).index_put((inside,), log_slope)
 
 
@@ -118,8 +118,8 @@ caught_by: task3_test_b
 says: "the gradients are not right"
 why: "no NaN, and no gradient either"
 
--     x, log_slope = solve(z.clamp(-BOUND, BOUND), ROUND)
-+     x, log_slope = solve(z.detach().clamp(-BOUND, BOUND), ROUND)
+-     x, log_slope = solve(z.clamp(-BOUND, BOUND), FIRST)
++     x, log_slope = solve(z.detach().clamp(-BOUND, BOUND), FIRST)
 """
 
 # %% wrong: eve_healthy
@@ -148,8 +148,8 @@ caught_by: task3_test_b
 says: "NaN still comes from points outside"
 why: "removes the NaN from the values, where there was none to see"
 
--     x, log_slope = solve(z.clamp(-BOUND, BOUND), ROUND)
-+     x, log_slope = (part.nan_to_num() for part in solve(z, ROUND))
+-     x, log_slope = solve(z.clamp(-BOUND, BOUND), FIRST)
++     x, log_slope = (part.nan_to_num() for part in solve(z, FIRST))
 """
 
 # %% wrong: own_word
@@ -169,7 +169,7 @@ says: "NaN still comes from points outside"
 why: "Ada's own code"
 
 -     inside = z.abs() <= BOUND
--     x, log_slope = solve(z.clamp(-BOUND, BOUND), ROUND)
+-     x, log_slope = solve(z.clamp(-BOUND, BOUND), FIRST)
 -     return torch.where(inside, x, z), log_slope * inside
 +     return ada_to_x(z)
 """
@@ -181,7 +181,7 @@ says: "z comes back unchanged"
 why: "the identity everywhere has no NaN"
 
 -     inside = z.abs() <= BOUND
--     x, log_slope = solve(z.clamp(-BOUND, BOUND), ROUND)
+-     x, log_slope = solve(z.clamp(-BOUND, BOUND), FIRST)
 -     return torch.where(inside, x, z), log_slope * inside
 +     return 1 * z, 0 * z
 """
@@ -193,7 +193,7 @@ says: "this is the way x -> z"
 why: "the other direction of Ada, which has no fault"
 
 -     inside = z.abs() <= BOUND
--     x, log_slope = solve(z.clamp(-BOUND, BOUND), ROUND)
+-     x, log_slope = solve(z.clamp(-BOUND, BOUND), FIRST)
 -     return torch.where(inside, x, z), log_slope * inside
 +     return ada_to_z(z)
 """

@@ -562,13 +562,18 @@ def digits(seed: int = 0, dtype: torch.dtype = torch.float32) -> tuple[Split, Sp
 
 
 PATCHES_LEVELS = 256
+PATCHES_STRIP = 80  # columns: 56 to train on, then 12 and 12
 
 
 def natural_patches(n: int = 4000, size: int = 8, seed: int = 0, dtype: torch.dtype = torch.float32) -> Split:
     """Colour patches cut at random from two photographs, whole levels 0–255: `n` to train on and n/4 twice.
 
-    Each is (n, 3, size, size). The parts come from different columns of the photographs (left 70%,
-    then 15%, then 15%), so no pixel is in two of them.
+    Each is (n, 3, size, size). The photographs are cut into upright strips of 80 columns, and each strip
+    into 56 columns to train on, 12 to validate and 12 to test. So no pixel is in two of the parts, and each
+    part has its share of sky, roofs, leaves and petals.
+
+    Raises:
+        ValueError: size is not 1 to 12.
 
     Source: the photographs `china.jpg` and `flower.jpg` that scikit-learn ships.
     """
@@ -576,20 +581,21 @@ def natural_patches(n: int = 4000, size: int = 8, seed: int = 0, dtype: torch.dt
 
     photographs = torch.from_numpy(np.stack(load_sample_images().images)).permute(0, 3, 1, 2)
     height, width = photographs.shape[2:]
-    if not 1 <= size <= int(0.15 * width):
-        raise ValueError(f"expected a patch size from 1 to {int(0.15 * width)}, got {size}")
+    first, second = int(0.7 * PATCHES_STRIP), int(0.85 * PATCHES_STRIP)
+    if not 1 <= size <= PATCHES_STRIP - second:
+        raise ValueError(f"expected a patch size from 1 to {PATCHES_STRIP - second}, got {size}")
     generator = seeded(seed)
 
     def cut(count: int, left: int, right: int) -> Tensor:
         which = torch.randint(2, (count, 1, 1), generator=generator)
         top = torch.randint(height - size + 1, (count, 1, 1), generator=generator)
-        side = left + torch.randint(right - left - size + 1, (count, 1, 1), generator=generator)
-        offset = torch.arange(size)
+        strip = torch.randint(width // PATCHES_STRIP, (count, 1, 1), generator=generator)
+        place = torch.randint(left, right - size + 1, (count, 1, 1), generator=generator)
+        side, offset = PATCHES_STRIP * strip + place, torch.arange(size)
         patches = photographs[which, :, top + offset.view(1, -1, 1), side + offset.view(1, 1, -1)]
         return patches.permute(0, 3, 1, 2).to(dtype).contiguous()
 
-    first, second = int(0.7 * width), int(0.85 * width)
-    return Split(cut(n, 0, first), cut(n // 4, first, second), cut(n // 4, second, width))
+    return Split(cut(n, 0, first), cut(n // 4, first, second), cut(n // 4, second, PATCHES_STRIP))
 
 
 def _normal(x: Tensor, mean: float | Tensor, deviation: float) -> Tensor:

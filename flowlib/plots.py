@@ -505,25 +505,28 @@ def image_grid(
     *,
     columns: int = 10,
     levels: int | None = None,
+    rows: Sequence[str] = (),
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Images (n, channels, height, width) as one sheet, row by row.
+    """Images (n, channels, height, width) as one sheet, row by row, with grey gaps.
 
     Args:
         levels: the images hold 0 … levels-1; by default they hold 0 … 1. Values outside are cut off.
+        rows: names of the rows, written at their left.
     """
     images = (images.detach().double().cpu() / (1 if levels is None else levels - 1)).clamp(0, 1)
     if images.shape[1] == 1:
         images = 1 - images  # ink on paper: digits read best dark on white
     n, channels, height, width = images.shape
     columns = min(columns, n)
-    rows = math.ceil(n / columns)
-    sheet = torch.ones(channels, rows * (height + 1) - 1, columns * (width + 1) - 1, dtype=images.dtype)
+    down = math.ceil(n / columns)
+    size = down * (height + 1) - 1, columns * (width + 1) - 1
+    sheet = torch.full((channels, *size), 0.78, dtype=images.dtype)
     for index, image in enumerate(images):
         top, left = index // columns * (height + 1), index % columns * (width + 1)
         sheet[:, top : top + height, left : left + width] = image
-    ax = ax or new_axes(size=(0.55 * columns, 0.55 * rows + (0.3 if title else 0)))
+    ax = ax or new_axes(size=(0.55 * columns, 0.55 * down + (0.3 if title else 0)))
     ax.imshow(
         (sheet[0] if channels == 1 else sheet.permute(1, 2, 0)).numpy(),
         cmap="gray",
@@ -532,6 +535,8 @@ def image_grid(
         interpolation="nearest",
     )
     ax.set_axis_off()
+    for place, name in enumerate(rows):
+        ax.text(-1.5, place * (height + 1) + height / 2, name, ha="right", va="center")
     if title:
         ax.set_title(title)
     return ax

@@ -15,10 +15,12 @@ from numbers import Real
 from types import TracebackType
 from typing import Any
 
+from torch import Tensor
+
 from flowlib.cures import running_shell, show_cure
 from flowlib.suspects import LawBroken, short
 
-__all__ = ["Prediction", "predict", "short_errors", "your_turn"]
+__all__ = ["Prediction", "pair", "predict", "short_errors", "your_turn"]
 
 
 class Prediction:
@@ -146,6 +148,29 @@ class your_turn:  # noqa: N801  (read as a statement: with your_turn():)
             line = traceback.extract_tb(trace)[-1]
             print(f"not yet: {type(error).__name__}: {error} (at `{line.line}`)")
         return error is None or isinstance(error, Exception)
+
+
+def pair(answer: Any, what: str) -> tuple[Any, Any]:
+    """The two things that a reader's function handed back: in a tuple, a list or one stacked tensor.
+
+    Args:
+        answer: what came.
+        what: what was asked for, as a last line would name it: "x, log_det".
+
+    Raises:
+        LawBroken: nothing came, or not two things.
+
+    Example:
+        >>> pair([1.0, 2.0], "x, log_det")
+        (1.0, 2.0)
+    """
+    if answer is None:
+        raise LawBroken(f"the function returns nothing: its last line says return {what}")
+    many = isinstance(answer, tuple | list) or (isinstance(answer, Tensor) and answer.dim() > 0)
+    if not many or len(answer) != 2 or any(part is None for part in answer):
+        raise LawBroken(f"hand back two things: {what}")
+    first, second = answer
+    return first, second
 
 
 def short_errors() -> None:

@@ -61,10 +61,10 @@ FLOWS = {
     "shared_target_iaf": (lambda: maf(2, kind=IAF), crescents, {"steps": 4000, "lr": 2e-3}),
     "ames_realnvp": (lambda: realnvp(5, 6, (48, 48)), houses, EARLY),
     "ames_nsf": (lambda: NSF(5, 3, (48, 48)), houses, EARLY),
-    # Three flows with 39,000 parameters each.
+    # Three flows with 39,000 parameters each, at one rate.
     "diamonds": (lambda: maf(7, layers=7), stones, {"steps": 4000, "lr": 2e-3}),
-    "diamonds_realnvp": (lambda: realnvp(7, 8, (64, 64)), stones, {"steps": 4000, "lr": 1e-3}),
-    "diamonds_nsf": (lambda: NSF(7), stones, {"steps": 4000, "lr": 1e-3}),
+    "diamonds_realnvp": (lambda: realnvp(7, 8, (64, 64)), stones, {"steps": 4000, "lr": 2e-3}),
+    "diamonds_nsf": (lambda: NSF(7), stones, {"steps": 4000, "lr": 2e-3}),
 }
 
 

@@ -21,6 +21,7 @@ from flowlib.training import History
 __all__ = [
     "area",
     "areas",
+    "areas_table",
     "coupling",
     "densities",
     "dots",
@@ -30,6 +31,7 @@ __all__ = [
     "masks",
     "overfitting",
     "roc",
+    "sheared",
     "shift_errors",
     "temperatures",
     "toys",
@@ -59,7 +61,7 @@ def coupling(shift: float = 1.0, wiggle: float = 2.0, stretch: float = 0.6, row:
     Args:
         row: in which row of the grid, 0 to 7, the filled cell lies.
     """
-    cell, height = grid_cell(row), EDGES[row].item() + 0.25
+    cell, height = grid_cell(EDGES[row].item()), EDGES[row].item() + 0.25
 
     def move(z: Tensor) -> Tensor:
         s, t = stretch * torch.tanh(z[:, 1]), shift * torch.sin(wiggle * z[:, 1])
@@ -81,10 +83,33 @@ def coupling(shift: float = 1.0, wiggle: float = 2.0, stretch: float = 0.6, row:
     plt.show()
 
 
-def grid_cell(row: int) -> Tensor:
-    """The outline of the cell of a square grid, half a unit wide, that stands on this row's line."""
-    up, across = EDGES[row] + torch.linspace(0, 0.5, 41), torch.full((41,), 0.5)
+def grid_cell(height: float) -> Tensor:
+    """The outline of a square half a unit wide, right of the axis, that stands at this height."""
+    up, across = height + torch.linspace(0, 0.5, 41), torch.full((41,), 0.5)
     return torch.cat([torch.stack([0 * across, up], 1), torch.stack([across, up], 1).flip(0)])
+
+
+def sheared(slide: Callable, cell: Tensor) -> None:
+    """A grid with one cell, and where (4.1) takes them: both on one scale, so that areas can be compared.
+
+    Args:
+        slide: from z to (x, log_det).
+        cell: its outline, as points (n, 2).
+    """
+    size, limits = scale(), ((-3.3, 3.3), (-3.3, 5.6))
+    figure, axes = plt.subplots(
+        1,
+        2,
+        figsize=(6.7 * size, 2.7 * size),
+        width_ratios=[right - left for left, right in limits],
+        layout="none",
+    )
+    figure.subplots_adjust(left=0.08, right=0.99, bottom=0.17, top=0.97, wspace=0.17)
+    plots.warped_grid(slide, 3.0, lines=13, box=False, axes=axes)
+    for ax, kind, outline, sides in zip(axes, "zx", (cell, slide(cell)[0]), limits, strict=True):
+        ax.fill(*outline.T, color=plots.COLORS[kind], lw=0, zorder=3)
+        ax.set(xlim=sides, ylim=limits[0])
+    plt.show()
 
 
 def area(outline: Tensor) -> float:
@@ -187,7 +212,7 @@ def roc(label: Tensor, scores: Mapping[str, Tensor]) -> None:
         false, true, _ = roc_curve(label, score)
         color = plots.X_COLOR if style == "-" else plots.MAP_COLOR
         ax.plot(false, true, ls=style, color=color, label=f"{name}: {roc_auc_score(label, score):.2f}")
-    ax.set(xlabel="false alarms", ylabel="corrupted records found")
+    ax.set(xlabel="false alarms", ylabel="corrupted records found", title="one of the corruptions")
     ax.legend()
     plt.show()
 
@@ -195,6 +220,21 @@ def roc(label: Tensor, scores: Mapping[str, Tensor]) -> None:
 def areas(label: Tensor, scores: Mapping[str, Tensor]) -> dict[str, float]:
     """The areas under these curves."""
     return {name: float(roc_auc_score(label, score)) for name, score in scores.items()}
+
+
+def areas_table(tried: Sequence[Mapping[str, float]], by_column: Mapping[str, Mapping[str, float]]) -> str:
+    """Areas in words: over all records, mean and deviation of some corruptions, then for each column.
+
+    Args:
+        tried: model -> area, for each corruption.
+        by_column: corrupted column -> model -> area.
+    """
+    lines = [f"{'area under the curve':20s}{'all':>12s}" + "".join(f"{name:>13s}" for name in by_column)]
+    for model in tried[0]:
+        every = torch.tensor([areas[model] for areas in tried])
+        found = "".join(f"{areas[model]:13.2f}" for areas in by_column.values())
+        lines.append(f"{model:20s}{every.mean():5.2f} ± {every.std():.2f}{found}")
+    return "\n".join(lines)
 
 
 # --------------------------------------------------------------------------- comparisons over seeds

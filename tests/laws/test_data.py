@@ -314,6 +314,12 @@ def test_natural_patches():
         data.natural_patches(10, size=500)
 
 
+def test_the_parts_of_the_patches_are_of_one_kind():
+    """Roughness is the mean step between neighbours: with one cut per photograph it differed by a half."""
+    rough = [(part[..., 1:] - part[..., :-1]).abs().mean() for part in data.natural_patches()[:3]]
+    assert max(rough) < 1.15 * min(rough)
+
+
 def test_patches_come_from_the_photographs():
     from sklearn.datasets import load_sample_images
 

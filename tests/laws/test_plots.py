@@ -267,10 +267,13 @@ def test_learning_curve_marks_the_kept_weights():
 
 def test_image_grid_places_images_row_by_row():
     images = torch.arange(5.0).view(5, 1, 1, 1).expand(5, 1, 2, 2)
-    sheet = np.asarray(plots.image_grid(images, columns=3, levels=5).images[0].get_array())
+    ax = plots.image_grid(images, columns=3, levels=5, rows=("above", "below"))
+    sheet = np.asarray(ax.images[0].get_array())
     assert sheet.shape == (5, 8)
     np.testing.assert_allclose(1 - sheet[[0, 0, 0, 3, 3], [0, 3, 6, 0, 3]], np.arange(5) / 4)
-    assert (sheet[2] == 1).all() and (sheet[:, [2, 5]] == 1).all() and (sheet[3:, 6:] == 1).all()
+    gaps = np.concatenate([sheet[2], sheet[:, [2, 5]].ravel(), sheet[3:, 6:].ravel()])
+    assert 0.5 < gaps.min() == gaps.max() < 1  # neither ink nor paper
+    assert [(text.get_text(), text.get_position()[1]) for text in ax.texts] == [("above", 1), ("below", 4)]
     colour = plots.image_grid(torch.rand(2, 3, 4, 4)).images[0].get_array()
     assert colour.shape == (4, 9, 3)
 

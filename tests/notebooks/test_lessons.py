@@ -134,6 +134,35 @@ def test_links_between_files_lead_somewhere(path):
             assert target.exists() or released.exists(), f"no such file: {address}"
 
 
+# "lesson 3", "Lessons 1 to 7", "lessons 4, 6 and 9", and folders such as lessons/08_name or ../08_name/.
+NAMED = re.compile(r"\blessons?[\s\u00a0]+(\d+(?:(?:\s*(?:,|and|or|to|[-–])\s*)+\d+)*)\b", re.IGNORECASE)
+FOLDER = re.compile(r"(?:lessons|solutions|\.\.)/(\d\d)_\w+")
+PAGES = [*HOUSE.glob("*.md"), *HOUSE.glob("assets/*.md"), *HOUSE.glob("assets/*.html")]
+ANSWERS = sorted(HOUSE.glob("solutions/*/answers/*.py"))
+
+
+def pointed_at(prose: str) -> set[int]:
+    """The numbers of the lessons that a text speaks of or links to."""
+    named = {int(n) for found in NAMED.findall(prose) for n in re.findall(r"\d+", found)}
+    return named | {int(found) for found in FOLDER.findall(prose)}
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *(str(p.relative_to(HOUSE)) for p in (*PAGES, *ANSWERS))])
+def test_no_pointer_leads_to_a_lesson_that_does_not_exist(path):
+    if path.endswith(".ipynb"):
+        content = "\n".join(text(cell) for cell in notebook(path)["cells"])
+    else:
+        content = (HOUSE / path).read_text(encoding="utf-8")
+    missing = pointed_at(content) - {int(name[:2]) for name in LESSONS}
+    assert not missing, "these lessons do not exist"
+
+
+def test_pointers_are_found():
+    prose = "as in lesson 3, Lessons\n4, 6 and 11 or lesson 1–2's; ![](../08_splines/a.png) lessons/12_x/ 99"
+    assert pointed_at(prose) == {1, 2, 3, 4, 6, 8, 11, 12}
+    assert not pointed_at("a lesson of 35 cells; lessons; ../../assets/glossary.md")
+
+
 def tags(path: str) -> list[str]:
     return re.findall(r"\\tag\{(\d+\.\d+[a-z]?)\}", prose(path))
 

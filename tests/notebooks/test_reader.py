@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from flowlib import checks
 from flowlib.course.exercises.exercise import text
 from flowlib.cures import EQUATIONS, cure_of
-from flowlib.reader import predict, your_turn
+from flowlib.reader import pair, predict, your_turn
 from tests.conftest import HOUSE
 from tests.notebooks.test_lessons import LESSONS, notebook
 
@@ -63,6 +63,26 @@ def test_what_the_reader_wrote_is_tried_and_the_lesson_goes_on(capsys):
     assert capsys.readouterr().out == "yours to write: then run this cell again\n"
     with pytest.raises(KeyboardInterrupt), your_turn():
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("answer", [(1, 2), [1, 2], torch.tensor([1, 2])])
+def test_two_things_come_in_any_form(answer):
+    assert pair(answer, "mu, alpha") == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (None, "returns nothing: its last line says return mu, alpha"),
+        (torch.tensor(1.0), "hand back two things: mu, alpha"),
+        ((1, 2, 3), "hand back two things"),
+        ((1, None), "hand back two things"),
+        ("ab", "hand back two things"),
+    ],
+)
+def test_what_is_not_two_things_is_refused_in_words(answer, said):
+    with pytest.raises(AssertionError, match=said):
+        pair(answer, "mu, alpha")
 
 
 def test_a_lesson_says_what_to_read_again(capsys):

@@ -231,7 +231,7 @@ class UniformAngles(Built, nn.Module):
     Raises:
         ValueError: a period that is not above 0; in `sample`, a temperature, which has no meaning here.
 
-    Source: Rezende et al., 2020, "Normalizing Flows on Tori and Spheres", section 2.
+    Source: Rezende et al., 2020, "Normalizing Flows on Tori and Spheres".
 
     Example:
         >>> UniformAngles(2).log_prob(torch.tensor([[0.0, 9.0]]))  # -2 log 2 pi

@@ -379,6 +379,7 @@ def find_root(
     target: Tensor,
     lower: Tensor,
     upper: Tensor,
+    noise: float = 0.0,
 ) -> Tensor:
     """Solve function(z) = target for z, elementwise, to the precision of the dtype.
 
@@ -393,6 +394,8 @@ def find_root(
         function: increasing in each element; returns (value, derivative), shaped as target.
         target: the values to reach, any shape.
         lower, upper: function(lower) <= target <= function(upper), shaped as target.
+        noise: how wrong by rounding a value may be, in units of eps * (1 + |target|). The search then ends at
+            a smaller residual, with a last Newton step; else these jitter, and dozens of halvings follow.
 
     Raises:
         ValueError: an element did not converge: a value is not finite, or the bracket missed the root.
@@ -402,14 +405,17 @@ def find_root(
         goal = target.detach()
         epsilon = torch.finfo(goal.dtype).eps
         z = 0.5 * (low + high)
-        last_step = high - low
+        last_step, unsure = high - low, noise * epsilon * (1 + goal.abs())
         # A double bracket of width 1e300 takes about 1,100 halvings; brackets met here are
         # narrower than 1e6, and rtsafe at least halves every second step.
         for turn in range(2 * 75):
             value, slope = function(z)
-            below = value < goal
+            residual = value - goal
+            if noise:
+                residual = torch.where(residual.abs() < unsure, 0.0, residual)
+            below = residual < 0
             low, high = torch.where(below, z, low), torch.where(below, high, z)
-            newton = z - (value - goal) / slope
+            newton = z - residual / slope
             inside = (newton >= low) & (newton <= high)
             fast = (newton - z).abs() * 2 <= last_step
             following = torch.where(inside & fast, newton, 0.5 * (low + high))
@@ -424,6 +430,8 @@ def find_root(
         small = 16 * epsilon * (1 + z.abs())
         # A residual far above rounding means that the bracket did not hold the root.
         met = (value - goal).abs() <= slope * small + epsilon**0.5 * (1 + goal.abs())
+        if noise:
+            z = z - ((value - goal) / slope).detach()  # no derivatives, of forward mode either
         converged = ((last_step <= small) | (high - low <= small)) & met & torch.isfinite(z)
     require(
         converged,

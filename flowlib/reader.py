@@ -23,6 +23,10 @@ from flowlib.suspects import LawBroken, short
 __all__ = ["Prediction", "pair", "predict", "short_errors", "your_turn"]
 
 
+# What Python says of a reader's slip -> the same in words.
+_PLAIN = {"math domain error": "a negative number has no logarithm and no root, and 0 no logarithm"}
+
+
 class Prediction:
     """A question and the reader's guess, waiting for what is measured. `predict` makes it.
 
@@ -146,7 +150,8 @@ class your_turn:  # noqa: N801  (read as a statement: with your_turn():)
             show_cure(str(error), self.cure)
         elif isinstance(error, Exception):
             line = traceback.extract_tb(trace)[-1]
-            print(f"not yet: {type(error).__name__}: {error} (at `{line.line}`)")
+            said = _PLAIN.get(str(error), f"{type(error).__name__}: {error}")
+            print(f"not yet: {said} (at `{line.line}`)")
         return error is None or isinstance(error, Exception)
 
 

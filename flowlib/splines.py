@@ -80,15 +80,15 @@ class _Piecewise(Transformer):
         return inside, place, x0, x1 - x0, z0, z1 - z0, *slopes
 
 
-def _shares(logits: Tensor, least: float, dim: int) -> Tensor:
-    """Positive numbers along `dim` that add up to 1, none below `least`."""
-    return least + (1 - least * logits.shape[dim]) * logits.softmax(dim)
+def _sizes(logits: Tensor, least: float, dim: int) -> Tensor:
+    """Sizes of bins along `dim` that add up to the side of [-1, 1], none below `least` of it."""
+    return logits.softmax(dim) * (2 - 2 * least * logits.shape[dim]) + 2 * least
 
 
-def _knots(shares: Tensor) -> Tensor:
-    """Where the bins of these shares of the side [-1, 1] begin and end: K shares along dim 2 give K + 1
-    knots. The ends are exact, whatever the sum rounds to."""
-    inner = 2 * shares[:, :, :-1].cumsum(2) - 1
+def _knots(sizes: Tensor) -> Tensor:
+    """Where bins of these sizes begin and end in [-1, 1]: K along dim 2 give K + 1 knots. The ends are exact,
+    whatever the sum rounds to."""
+    inner = sizes[:, :, :-1].cumsum(2) - 1
     return F.pad(F.pad(inner, _one(inner, before=1), value=-1.0), _one(inner, after=1), value=1.0)
 
 
@@ -119,7 +119,7 @@ class PiecewiseLinearTransformer(_Piecewise):
     Raises:
         ValueError: no bins; a bound or a slope out of range.
 
-    Source: Mueller et al., 2019, "Neural Importance Sampling", section 4.
+    Source: Mueller et al., 2019, "Neural Importance Sampling", the piecewise-linear coupling transform.
 
     Example:
         >>> line = PiecewiseLinearTransformer(bins=2, bound=1.0, min_slope=1e-9)
@@ -139,8 +139,8 @@ class PiecewiseLinearTransformer(_Piecewise):
         self.count = bins
 
     def table(self, params: Tensor) -> Tensor:
-        heights = _shares(params, self.min_slope / self.bins, 1)
-        return _knots(torch.stack([torch.full_like(heights, 1 / self.bins), heights], 1))
+        heights = _sizes(params, self.min_slope / self.bins, 1)
+        return _knots(torch.stack([torch.full_like(heights, 2 / self.bins), heights], 1))
 
     def curve(self, s: Tensor, t: Tensor, *slopes: Tensor) -> tuple[Tensor, Tensor]:
         return t, s.log()
@@ -167,7 +167,7 @@ class PiecewiseQuadraticTransformer(_Piecewise):
         ValueError: fewer than two bins, or more than `min_bin` leaves room for; a bound or a slope out of
             range.
 
-    Source: Mueller et al., 2019, "Neural Importance Sampling", section 4.
+    Source: Mueller et al., 2019, "Neural Importance Sampling", the piecewise-quadratic coupling transform.
 
     Example:
         >>> curve = PiecewiseQuadraticTransformer(bins=4, bound=3.0)
@@ -186,7 +186,7 @@ class PiecewiseQuadraticTransformer(_Piecewise):
 
     def table(self, params: Tensor) -> Tensor:
         widths, slopes = params.split([self.bins, self.bins - 1], 1)
-        widths = _shares(widths, self.min_bin, 1)
+        widths = _sizes(widths, self.min_bin, 1)
         # By the trapezoid rule an inner slope counts by the mean width of its two bins, and what all
         # inner ones must add up to is what the outer two, which are 1, leave.
         weights = (widths[:, 1:] + widths[:, :-1]) / 2
@@ -220,6 +220,11 @@ class SplineTransformer(_Piecewise):
 
     The curve is z as a function of x: `inverse`, which training calls, is the formula, and
     `forward` solves a quadratic equation. Either way round the family is as flexible.
+
+    The smallest sizes keep values and gradients finite: slopes at knots lie in [min_slope, 1 / min_slope],
+    but in between they rise to 2 / min_bin and fall to 2 min_bin^2 min_slope, and a round trip multiplies
+    what was rounded by the slope of its way back. In float32, z -> x -> z is off by at most about
+    2e-6 (1 + dz/dx), which is below 1e-5, whatever the parameters, for min_bin=0.15 and min_slope=0.2.
 
     Args:
         bins: number of bins K.
@@ -258,7 +263,7 @@ class SplineTransformer(_Piecewise):
 
     def corners(self, sizes: Tensor) -> Tensor:
         """x and z of the knots, (batch, 2, K + 1, *event), from the logits of widths and heights."""
-        return _knots(_shares(sizes.unflatten(1, (2, self.bins)), self.min_bin, 2))
+        return _knots(_sizes(sizes.unflatten(1, (2, self.bins)), self.min_bin, 2))
 
     def slopes(self, ends: Tensor) -> Tensor:
         return (F.softplus(ends + self.offset) + self.min_slope).clamp(max=1 / self.min_slope)
@@ -301,7 +306,7 @@ class CircularSplineTransformer(SplineTransformer):
     Raises:
         ValueError: as for `SplineTransformer`, or a period that is not above 0.
 
-    Source: Rezende et al., 2020, "Normalizing Flows on Tori and Spheres", section 2.
+    Source: Rezende et al., 2020, "Normalizing Flows on Tori and Spheres", circular splines.
 
     Example:
         >>> circle = CircularSplineTransformer(bins=4)
@@ -335,7 +340,7 @@ class CircularSplineTransformer(SplineTransformer):
 
     def wrap(self, values: Tensor) -> Tensor:
         """The same angles, in [-period/2, period/2]."""
-        return torch.remainder(values + self.bound, self.period) - self.bound
+        return torch.remainder(values + self.bound, 2 * self.bound) - self.bound
 
     def table(self, params: Tensor) -> Tensor:
         sizes, slopes = params[:, : 3 * self.bins].split([2 * self.bins, self.bins], 1)

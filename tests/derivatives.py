@@ -26,8 +26,10 @@ from torch import Tensor, nn
 from flowlib import CNF, IAF, MAF, NSF, Chain, Flow, Glow, Inverse, PlanarFlow, RadialFlow, RealNVP
 from flowlib import StandardNormal as Normal
 from flowlib.linear import Linear
+from flowlib.mixtures import LogisticMixtureTransformer
 from flowlib.planar import Sylvester
-from flowlib.scalar import MixtureCDF, Sigmoid
+from flowlib.scalar import Elementwise, MixtureCDF, Sigmoid
+from flowlib.splines import CircularSplineTransformer, PiecewiseQuadraticTransformer
 
 # Smooth nets: a ReLU has kinks, across which differences say nothing about derivatives.
 MODELS: dict[str, Callable[[], Flow]] = {
@@ -45,6 +47,14 @@ MODELS: dict[str, Callable[[], Flow]] = {
     "RadialFlow": lambda: RadialFlow(2, 2),
     "Sylvester": lambda: Flow(Sylvester(2), Normal(2)),
     "MixtureCDF": lambda: Flow(Chain(Inverse(Sigmoid()), MixtureCDF(3, (2,)), Inverse(Sigmoid())), Normal(2)),
+    "MAF, parabolas": lambda: MAF(2, 2, 8, transformer=PiecewiseQuadraticTransformer(3), activation=nn.Tanh),
+    "MAF, circular": lambda: MAF(2, 2, 8, transformer=CircularSplineTransformer(3), activation=nn.Tanh),
+    "RealNVP, logistics": lambda: RealNVP(
+        2, 2, 8, transformer=LogisticMixtureTransformer(2), activation=nn.Tanh
+    ),
+    "Logistics, backwards": lambda: Flow(
+        Inverse(Elementwise(LogisticMixtureTransformer(2), (2,))), Normal(2)
+    ),
     "Linear": lambda: Flow(Linear(2), Normal(2)),
 }
 PRECISIONS = {"float32": 2e-3, "float64": 1e-5, "bfloat16 autocast": 0.15}  # and how far results may be off

@@ -15,8 +15,8 @@ from tests.imports import graph, imports, modules
 ROOMS = [
     "moved", "inputs", "recording", "saving", "bijection", "scalar", "splines", "mixtures", "linear",
     "planar", "nets", "coupling", "image", "fused", "autoregressive", "continuous", "base", "flow",
-    "models", "failures", "processes", "rows", "training", "assets", "data", "derivatives", "numerics",
-    "cures", "suspects", "subjects", "answers", "checks", "reader", "drawing", "table", "plots",
+    "models", "failures", "processes", "rows", "training", "assets", "data", "targets", "derivatives",
+    "numerics", "cures", "suspects", "subjects", "answers", "checks", "reader", "drawing", "table", "plots",
     "pictures",
 ]  # fmt: skip
 # A floor of the course imports only from itself and from floors below it.

@@ -173,12 +173,17 @@ def solver(
     axes = plots.new_axes(1, 2, size=(5.8, 2.8))
     nll, mass, path = reports[field, method, steps]
     _, _, true = reports[field, "rk4", STEPS[-1]]
-    axes[0].plot(*true.unbind(2), color="#BBBBBB", lw=2 * scale())
-    axes[0].plot(*path.unbind(2), color=plots.MAP_COLOR, lw=0.8 * scale())
+    for lines, label, style in (
+        (true, "true path", {"color": "#BBBBBB", "lw": 2 * scale()}),
+        (path, f"{method}, {steps}", {"color": plots.MAP_COLOR, "lw": 0.8 * scale()}),
+    ):
+        axes[0].plot(*lines.unbind(2), **style)
+        axes[0].plot([], [], label=label, **style)
     for points, kind in ((path[0], "x"), (path[-1], "z")):
-        axes[0].plot(*points.T, "o", color=plots.COLORS[kind], ms=2.5 * scale())
-    axes[0].set(xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), xlabel="first", ylabel="second")
+        axes[0].plot(*points.T, "o", color=plots.COLORS[kind], ms=2.5 * scale(), label=kind)
+    axes[0].set(xlim=(-2.6, 2.6), ylim=(-2.6, 3.6), xlabel="first", ylabel="second")
     axes[0].set_title("from x back to z")
+    axes[0].legend(ncols=2, loc="upper center", fontsize=8 * scale(), handlelength=1.2, columnspacing=1)
     for how in ("euler", "rk4"):
         reported = [reports[field, how, count][0] for count in STEPS]
         axes[1].plot(range(len(STEPS)), reported, "o-", color=SOLVER_COLORS[how], label=how, ms=4 * scale())

@@ -60,7 +60,7 @@ def spikes(images: data.Split, power: float = -0.5, noise: bool = False) -> None
         parts = -0.5 * ((values[:, None] - levels) / width) ** 2 - math.log(width * math.sqrt(2 * math.pi))
         return torch.logsumexp(parts + weight.log(), 1)
 
-    pixels = images.test.flatten()[:4000]
+    pixels = images.test.flatten()
     if noise:
         pixels = pixels + torch.rand(pixels.shape, generator=torch.Generator().manual_seed(0))
     ax = new_axes(size=(5.6, 2.3))
@@ -151,16 +151,11 @@ def architecture(shape: Sequence[int] = (1, 8, 8), levels: int = 2, steps: int =
             channels //= 2
             half = _times((channels, height, width))
             _arrow(ax, (here + 2.0, 0.62), (here + 2.6, 0.25))
-            _box(
-                ax,
-                here + 3.2,
-                0,
-                f"$z_{level + 1}$ leaves",
-                half,
-                plots.Z_COLOR,
-            )
+            _box(ax, here + 3.2, 0, f"$z_{level + 1}$ leaves", half, plots.Z_COLOR)
             _arrow(ax, (here + 2.35, 1), (here + 2.75, 1))
             _box(ax, here + 3.2, 1, "stays", half, plots.MAP_COLOR)
+            _arrow(ax, (here + 3.2, 0.66), (here + 3.2, 0.34))
+            ax.text(here + 3.28, 0.5, "given", ha="left", va="center", color=plots.MAP_COLOR)
             ax.text(here + 2.1, 0.22, "one coupling", ha="right", va="center", color=plots.MAP_COLOR)
     inside = "a step: ActNorm → 1 × 1 convolution → coupling"
     ax.text(4.1, -0.3, inside, ha="left", va="center", color=plots.MAP_COLOR)

@@ -169,10 +169,11 @@ def local_scalar(tensor: Tensor):
 def ready_made() -> Iterator:
     """Operations for which torch has kernels for any device, which would go before `compute`.
 
-    Those of convolutions ask for a device that torch knows. The others make room first and then compute
-    into it, which takes twice as long.
+    Those of convolutions ask for a device that torch knows; that of the remainder by a number makes a tensor
+    of it, which arrives as a number. The others make room first and then compute into it, which takes twice
+    as long.
     """
-    yield from (aten.convolution.default, aten.convolution_backward.default)
+    yield from (aten.convolution.default, aten.convolution_backward.default, aten.remainder.Scalar)
     key = "CompositeExplicitAutogradNonFunctional"
     for name in torch._C._dispatch_get_registrations_for_dispatch_key(key):
         space, _, name = name.partition("::")

@@ -24,7 +24,9 @@ from flowlib import checks, data, plots, training
 from flowlib.bijection import Bijection
 from flowlib.base import StandardNormal
 from flowlib.flow import Flow
+from flowlib.mixtures import LogisticMixtureTransformer
 from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RealNVP
+from flowlib.splines import CircularSplineTransformer, PiecewiseQuadraticTransformer
 
 device = torch.device("gpux", 0)
 cpu = torch.arange(6.0).view(3, 2)
@@ -171,6 +173,9 @@ torch.testing.assert_close(copy.deepcopy(gpu).cpu(), cpu)
     "RealNVP": "on_gpu(lambda: RealNVP(2, 4, (16, 16)))",
     "NSF": "on_gpu(lambda: NSF(2, 2, (16, 16)))",
     "MAF": "on_gpu(lambda: MAF(2, 2, (16, 16)))",
+    "MAF, parabolas": "on_gpu(lambda: MAF(2, 2, 16, transformer=PiecewiseQuadraticTransformer(4)))",
+    "RealNVP, circular": "on_gpu(lambda: RealNVP(2, 2, 16, transformer=CircularSplineTransformer(4)))",
+    "RealNVP, logistics": "on_gpu(lambda: RealNVP(2, 2, 16, transformer=LogisticMixtureTransformer(2)))",
     "PlanarFlow": "on_gpu(lambda: PlanarFlow(2, 4))",
     "CNF": "on_gpu(lambda: CNF(2, (16, 16), steps=2), steps=3)",
     "Glow": """

@@ -6,9 +6,10 @@ import sys
 
 import pytest
 import torch
+from scipy import stats
 from torch.distributions import MultivariateNormal
 
-from flowlib import assets, data, table
+from flowlib import assets, data, table, targets
 from flowlib.base import StandardNormal
 from flowlib.bijection import Chain
 from flowlib.checks import check_bijection
@@ -17,8 +18,9 @@ from flowlib.flow import Flow
 from flowlib.linear import Linear
 from flowlib.models import RealNVP
 
-ONE_D = [data.two_gaussians, data.house_prices]
+ONE_D = [data.two_gaussians, data.house_prices, targets.skyline]
 TWO_D = [data.two_moons, data.banana, data.noisy_sine, data.checkerboard, data.spirals, data.rings]
+TWO_D += [targets.heavy_sine, targets.torus]
 
 
 @pytest.mark.parametrize("draw", ONE_D + TWO_D, ids=lambda draw: draw.__name__)
@@ -65,6 +67,53 @@ def test_exact_densities_and_entropies(draw, log_prob, entropy, size, points):
 
 def test_the_entropy_of_the_noisy_sine_is_the_published_one():
     assert round(data.NOISY_SINE_ENTROPY, 3) == 0.908
+
+
+def test_angles_have_their_density_and_entropy():
+    """A grid of the whole torus is exact for smooth periodic functions."""
+    pi = math.pi
+    assert expectation(targets.torus_log_prob, torch.ones_like, -pi, pi, 200) == pytest.approx(1, abs=1e-9)
+    entropy = expectation(targets.torus_log_prob, torch.neg, -pi, pi, 200)
+    assert entropy == pytest.approx(targets.TORUS_ENTROPY, abs=1e-9)
+    x = targets.torus(20_000, dtype=torch.float64)
+    assert float(x.abs().max()) <= pi
+    log_p = targets.torus_log_prob(x)
+    assert abs(log_p.mean() + entropy) < 4 * log_p.std() / math.sqrt(len(x))
+    torch.testing.assert_close(targets.torus_log_prob(x + 2 * pi), log_p)
+    # x₁ is von Mises about π; x₂ about x₁ + sin x₁.
+    turned = torch.stack([x[:, 0] + pi, x[:, 1] - x[:, 0] - x[:, 0].sin()])
+    for angle, kappa in zip(turned, (1.0, 6.0), strict=True):
+        centred = torch.remainder(angle + pi, 2 * pi) - pi
+        assert stats.kstest(centred.numpy(), stats.vonmises(kappa).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("df", [2.0, 3.0, 10.0])
+def test_heavy_tails_have_their_index(df):
+    x = targets.heavy_sine(100_000, df, seed=1, dtype=torch.float64)
+    log_p = targets.heavy_sine_log_prob(x, df)
+    assert abs(log_p.mean() + targets.heavy_sine_entropy(df)) < 4 * log_p.std() / math.sqrt(len(x))
+    t1, t2 = x[:, 0] - 2 * x[:, 1].sin(), x[:, 1]
+    for values in (t1, t2):
+        assert stats.kstest(values.numpy(), stats.t(df).cdf).pvalue > 1e-3
+    if df == 2.0:  # Hill's estimate, from the largest 0.5 %
+        largest = x.abs().sort(0).values[-501:]
+        hill = 1 / (largest[1:] / largest[0]).log().mean(0)
+        assert (hill - df).abs().max() < 0.4
+
+
+def test_a_skyline_has_its_density():
+    edges = torch.linspace(-5, 5, 100_001, dtype=torch.float64)
+    grid = (edges[1:] + edges[:-1]) / 2
+    log_p = targets.skyline_log_prob(grid)
+    p = log_p.exp()
+    assert float(p.sum()) * 1e-4 == pytest.approx(1, abs=1e-9)
+    entropy = -float(torch.where(p > 0, p * log_p, 0).sum()) * 1e-4
+    assert entropy == pytest.approx(targets.SKYLINE_ENTROPY, abs=1e-9)
+    x = targets.skyline(50_000, dtype=torch.float64)
+    counts, _ = torch.histogram(x, torch.tensor(targets.SKYLINE_EDGES, dtype=torch.float64))
+    expected = 50_000 * torch.tensor(targets.SKYLINE_SHARES, dtype=torch.float64)
+    assert stats.chisquare(counts.numpy(), expected.numpy()).pvalue > 1e-3
+    assert torch.isfinite(targets.skyline_log_prob(x.float())).all()
 
 
 def test_two_gaussians_follow_their_density():

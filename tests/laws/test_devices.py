@@ -23,7 +23,7 @@ from torch import nn
 from torch.distributions import Normal
 
 import flowlib.bijection
-from flowlib.base import DiagonalNormal, MixtureNormal, StandardNormal, StudentT
+from flowlib.base import DiagonalNormal, MixtureNormal, StandardNormal, StudentT, UniformAngles
 from flowlib.bijection import Bijection
 from flowlib.continuous import Continuous
 from flowlib.coupling import Coupling
@@ -31,11 +31,17 @@ from flowlib.data import Standardizer
 from flowlib.flow import Flow
 from flowlib.image import Checkpoint, Conv1x1, Split, VariationalDequantization, image_coupling, logit_pixels
 from flowlib.linear import ActNorm, Linear, Permutation
+from flowlib.mixtures import LogisticMixtureTransformer
 from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP
 from flowlib.nets import MLP
 from flowlib.planar import Sylvester
 from flowlib.scalar import Affine, AffineTransformer, Elementwise, Exp, LeakyReLU, MixtureCDF, Sigmoid
-from flowlib.splines import SplineTransformer
+from flowlib.splines import (
+    CircularSplineTransformer,
+    PiecewiseLinearTransformer,
+    PiecewiseQuadraticTransformer,
+    SplineTransformer,
+)
 
 DEVICE = "gpux"
 
@@ -60,6 +66,14 @@ MODELS = {
     "MAF spline context": lambda: (MAF(4, 2, (16, 16), context=2, transformer="spline"), 2, 0, 0),
     "IAF": lambda: (IAF(4, 2, (16, 16)), 0, 0, 0),
     "IAF spline context": lambda: (IAF(4, 2, (16, 16), context=2, transformer="spline"), 2, 0, 0),
+    "RealNVP circular": lambda: (RealNVP(3, 2, 8, transformer=CircularSplineTransformer(4)), 0, 0, 0),
+    "MAF circular context": lambda: (
+        MAF(3, 2, 16, context=2, transformer=CircularSplineTransformer(4)),
+        *(2, 0, 0),
+    ),
+    # A search looks each second round whether all have converged, for each variable anew.
+    "RealNVP logistics": lambda: (RealNVP(3, 2, 8, transformer=LogisticMixtureTransformer(2)), 0, 0, 4),
+    "MAF logistics": lambda: (MAF(2, 2, 8, transformer=LogisticMixtureTransformer(2)), 0, 0, 8),
     "Glow": lambda: (Glow((1, 8, 8), 2, 2, (8, 8)), 0, 0, 0),
     "Glow context": lambda: (Glow((3, 4, 8), 2, 1, (8, 8), context=2), 2, 0, 0),
     "Glow checkpointed": lambda: (Glow((1, 8, 8), 2, 2, (8, 8), checkpointed=True), 0, 0, 0),
@@ -87,6 +101,15 @@ MODELS = {
         Flow(Elementwise(SplineTransformer(), (3,)), StandardNormal((3,))),
         *(0, 0, 0),
     ),
+    "Elementwise pieces": lambda: (
+        Flow(Elementwise(PiecewiseLinearTransformer(4), (3,)), StandardNormal((3,))),
+        *(0, 0, 0),
+    ),
+    "Elementwise parabolas": lambda: (
+        Flow(Elementwise(PiecewiseQuadraticTransformer(4), (3,)), StandardNormal((3,))),
+        *(0, 0, 0),
+    ),
+    "UniformAngles": lambda: (Flow(Linear(3), UniformAngles(3)), 0, 0, 0),
     "Affine": lambda: (Flow(Affine(1.0, 2.0), StandardNormal((3,))), 0, 0, 0),
     "Exp": lambda: (Flow(Exp(), StandardNormal((3,))), 0, 1, 0),
     "Sigmoid": lambda: (Flow(Sigmoid(), StandardNormal((3,))), 0, 1, 0),

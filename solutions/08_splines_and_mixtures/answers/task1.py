@@ -105,7 +105,7 @@ why: "turns everything into float64"
 
 # %% wrong: back_axis
 """
-caught_by: task1_test_b
+caught_by: task1_test_c
 says: "looked up on the x axis"
 why: "finds the piece of z among the knots of x"
 """
@@ -136,7 +136,7 @@ def line_to_x(z, widths, heights, bound):
 
 # %% wrong: back_sign
 """
-caught_by: task1_test_b
+caught_by: task1_test_c
 says: "the sign is flipped: this is log dz/dx"
 why: "the way back returns the log-slope of the way there"
 
@@ -147,7 +147,7 @@ why: "the way back returns the log-slope of the way there"
 
 # %% wrong: back_there_again
 """
-caught_by: task1_test_b
+caught_by: task1_test_c
 says: "the map x -> z again"
 why: "the way back is the way there"
 
@@ -157,7 +157,7 @@ why: "the way back is the way there"
 
 # %% wrong: base_added
 """
-caught_by: task1_test_a
+caught_by: task1_test_b
 says: "log 2B is added"
 why: "adds the log of the base's side"
 
@@ -167,7 +167,7 @@ why: "adds the log of the base's side"
 
 # %% wrong: base_missing
 """
-caught_by: task1_test_a
+caught_by: task1_test_b
 says: "the base's own density, 1 / 2B, is missing"
 why: "takes the log-slope for the log-density"
 
@@ -177,7 +177,7 @@ why: "takes the log-slope for the log-density"
 
 # %% wrong: density_outside
 """
-caught_by: task1_test_a
+caught_by: task1_test_b
 says: "there log p is -inf, not that of the base"
 why: "goes on with the base's density outside the square"
 
@@ -235,7 +235,7 @@ why: "the last piece has no end"
 
 # %% wrong: half_side
 """
-caught_by: task1_test_a
+caught_by: task1_test_b
 says: "the side of the square is 2B, not B"
 why: "half the side"
 

@@ -58,7 +58,7 @@ why: "NSF with held-out points that choose the weights"
 
 # %% wrong: affine
 """
-caught_by: task5_test_b
+caught_by: task5_test_c
 says: "a curve that can make edges"
 why: "affine couplings between two fixed bends blur every street"
 
@@ -146,7 +146,7 @@ why: "asks the city for its density"
 
 # %% wrong: few_steps
 """
-caught_by: task5_test_b
+caught_by: task5_test_c
 says: "it has learned little"
 why: "ten steps"
 
@@ -255,7 +255,7 @@ why: "z in steps, as if the square had a hundred cells a side"
 
 # %% wrong: same_number
 """
-caught_by: task5_test_a
+caught_by: task5_test_b
 says: "both directions return the same number"
 why: "one log-determinant for both directions"
 
@@ -265,7 +265,7 @@ why: "one log-determinant for both directions"
 
 # %% wrong: untrained
 """
-caught_by: task5_test_b
+caught_by: task5_test_c
 says: "no better than a uniform city"
 why: "obeys every law, and has learned nothing"
 
@@ -276,7 +276,7 @@ why: "obeys every law, and has learned nothing"
 
 # %% wrong: way_back_unscaled
 """
-caught_by: task5_test_a
+caught_by: task5_test_b
 says: "to_city does not undo to_square"
 why: "returns to the spline's square, not to the city"
 

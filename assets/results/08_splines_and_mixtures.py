@@ -250,7 +250,7 @@ class DigitModel(nn.Module):
         glow = Glow(SHAPE, levels=2, steps=4, hidden=(32, 32))
         if coupling == "mixture":
             put_mixtures(glow)
-        self.flow = Flow(Chain(glow.bijection, logit_pixels(0.05)), glow.base)
+        self.flow = Flow(Chain(glow.bijection, logit_pixels(alpha=0.05)), glow.base)
         learned = dequantization == "variational"
         self.noise = VariationalDequantization(SHAPE, LEVELS) if learned else None
 

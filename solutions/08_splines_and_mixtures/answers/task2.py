@@ -50,7 +50,7 @@ def bin_root(r, s, d0, d1):
 """
 why: "top and bottom are chosen first, then divided once"
 
--     return torch.where(b >= 0, 2 * s * r / (b + root), (root - b) / (2 * (s - b)))
+-     return torch.where(b < 0, (root - b) / (2 * (s - b)), 2 * s * r / (b + root))
 +     large, positive = b.abs() + root, b > 0
 +     return torch.where(positive, 2 * s * r, large) / torch.where(positive, large, 2 * (s - b))
 """
@@ -83,7 +83,7 @@ says: "where b < 0"
 why: "the printed formula, its discriminant clamped so that there is no NaN"
 
 -     root = ((b - 2 * s * r) ** 2 + 4 * s**2 * r * (1 - r)).sqrt()
--     return torch.where(b >= 0, 2 * s * r / (b + root), (root - b) / (2 * (s - b)))
+-     return torch.where(b < 0, (root - b) / (2 * (s - b)), 2 * s * r / (b + root))
 +     root = (b**2 + 4 * (s - b) * s * r).clamp(min=1e-30).sqrt()
 +     return 2 * s * r / (b + root)
 """
@@ -96,7 +96,7 @@ why: "eight halvings"
 
 -     b = d0 - (d0 + d1 - 2 * s) * r
 -     root = ((b - 2 * s * r) ** 2 + 4 * s**2 * r * (1 - r)).sqrt()
--     return torch.where(b >= 0, 2 * s * r / (b + root), (root - b) / (2 * (s - b)))
+-     return torch.where(b < 0, (root - b) / (2 * (s - b)), 2 * s * r / (b + root))
 +     low, high = torch.zeros_like(r), torch.ones_like(r)
 +     for _ in range(8):
 +         middle = (low + high) / 2
@@ -129,7 +129,7 @@ why: "applies the curve instead of undoing it"
 
 -     b = d0 - (d0 + d1 - 2 * s) * r
 -     root = ((b - 2 * s * r) ** 2 + 4 * s**2 * r * (1 - r)).sqrt()
--     return torch.where(b >= 0, 2 * s * r / (b + root), (root - b) / (2 * (s - b)))
+-     return torch.where(b < 0, (root - b) / (2 * (s - b)), 2 * s * r / (b + root))
 +     return bin_value(r, s, d0, d1)[0]
 """
 
@@ -157,7 +157,7 @@ why: "takes the bin for a straight line"
 
 -     b = d0 - (d0 + d1 - 2 * s) * r
 -     root = ((b - 2 * s * r) ** 2 + 4 * s**2 * r * (1 - r)).sqrt()
--     return torch.where(b >= 0, 2 * s * r / (b + root), (root - b) / (2 * (s - b)))
+-     return torch.where(b < 0, (root - b) / (2 * (s - b)), 2 * s * r / (b + root))
 +     return r.clone()
 """
 
@@ -197,7 +197,7 @@ caught_by: task2_test_b
 says: "the other root"
 why: "takes the root outside the bin"
 
--     return torch.where(b >= 0, 2 * s * r / (b + root), (root - b) / (2 * (s - b)))
+-     return torch.where(b < 0, (root - b) / (2 * (s - b)), 2 * s * r / (b + root))
 +     return (-b - root) / (2 * (s - b))
 """
 
@@ -217,7 +217,7 @@ caught_by: task2_test_b
 says: "divides by a = 0"
 why: "the formula that school teaches, for every b"
 
--     return torch.where(b >= 0, 2 * s * r / (b + root), (root - b) / (2 * (s - b)))
+-     return torch.where(b < 0, (root - b) / (2 * (s - b)), 2 * s * r / (b + root))
 +     return (root - b) / (2 * (s - b))
 """
 
@@ -237,7 +237,7 @@ caught_by: task2_test_b
 says: "where b < 0"
 why: "the discriminant is a sum of squares, but one root formula serves all"
 
--     return torch.where(b >= 0, 2 * s * r / (b + root), (root - b) / (2 * (s - b)))
+-     return torch.where(b < 0, (root - b) / (2 * (s - b)), 2 * s * r / (b + root))
 +     return (2 * s * r / (b + root).clamp(min=1e-30)).clamp(0, 1)
 """
 
@@ -258,7 +258,7 @@ says: "where b < 0"
 why: "the formula as papers print it"
 
 -     root = ((b - 2 * s * r) ** 2 + 4 * s**2 * r * (1 - r)).sqrt()
--     return torch.where(b >= 0, 2 * s * r / (b + root), (root - b) / (2 * (s - b)))
+-     return torch.where(b < 0, (root - b) / (2 * (s - b)), 2 * s * r / (b + root))
 +     a, c = s - b, -s * r
 +     return 2 * c / (-b - (b**2 - 4 * a * c).sqrt())
 """
@@ -271,7 +271,7 @@ why: "the printed formula in float64 has enough digits for float32, and too few 
 
 -     b = d0 - (d0 + d1 - 2 * s) * r
 -     root = ((b - 2 * s * r) ** 2 + 4 * s**2 * r * (1 - r)).sqrt()
--     return torch.where(b >= 0, 2 * s * r / (b + root), (root - b) / (2 * (s - b)))
+-     return torch.where(b < 0, (root - b) / (2 * (s - b)), 2 * s * r / (b + root))
 +     dtype = r.dtype
 +     r, s, d0, d1 = (part.double() for part in (r, s, d0, d1))
 +     b = d0 - (d0 + d1 - 2 * s) * r

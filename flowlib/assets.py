@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from safetensors.torch import load_file
 from torch import nn
 
-__all__ = ["asset", "load_weights", "read_results"]
+__all__ = ["asset", "load_weights", "measure", "read_results"]
 
 
 def asset(*parts: str) -> Path:
@@ -73,3 +74,32 @@ def read_results(file: str, table: str) -> list[dict]:
     if table not in tables:
         raise KeyError(f"{file} has no table {table!r}; it has {', '.join(sorted(tables))}")
     return tables[table]
+
+
+def measure(
+    file: str, tables: Mapping[str, Callable[[], Iterable[Mapping]]], names: Sequence[str] = ()
+) -> None:
+    """Measure what `read_results` reads: run the tables named, or all, print their rows and write the file.
+
+    A table is written when it is whole; those that are not named stay as they are.
+
+    Args:
+        file: such as "03_planar_flows".
+        tables: for each table a function that yields its rows, flat dicts.
+        names: which of them.
+
+    Raises:
+        FileNotFoundError: there is no folder of results.
+        KeyError: there is no table of this name.
+    """
+    path = asset("results") / f"{file}.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for name in names or tables:
+        rows = []
+        for row in tables[name]():
+            print(name, row, flush=True)
+            rows.append(row)
+        kept[name] = rows
+        lines = {table: ",\n".join(map(json.dumps, rows)) for table, rows in kept.items()}
+        text = ",\n".join(f'"{table}": [\n{rows}\n]' for table, rows in lines.items())
+        path.write_text(f"{{\n{text}\n}}\n", encoding="utf-8")

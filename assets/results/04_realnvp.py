@@ -3,7 +3,6 @@
 About 12 minutes of processor time for all tables. Writes 04_realnvp.json beside this file.
 """
 
-import json
 import math
 import sys
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from flowlib import data, training
+from flowlib import assets, data, training
 from flowlib.base import StandardNormal
 from flowlib.bijection import Chain
 from flowlib.coupling import Coupling, make_mask
@@ -21,7 +20,6 @@ from flowlib.models import NSF, RealNVP
 from flowlib.nets import MLP
 from flowlib.scalar import AffineToZ, AffineTransformer, LeakyReLU
 
-HERE = Path(__file__).with_suffix(".json")
 HOUSES = data.ames()
 
 
@@ -213,22 +211,6 @@ TABLES = {
 }
 
 
-def main(names):
-    for name in names or TABLES:
-        found = []
-        for row in TABLES[name]():
-            print(name, row, flush=True)
-            found.append(row)
-        kept = json.loads(HERE.read_text(encoding="utf-8")) if HERE.exists() else {}
-        kept[name] = found
-        tables = ",\n".join(
-            f'"{table}": [\n' + ",\n".join(json.dumps(row) for row in kept[table]) + "\n]"
-            for table in TABLES
-            if table in kept
-        )
-        HERE.write_text(f"{{\n{tables}\n}}\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    main(sys.argv[1:])
+    assets.measure(Path(__file__).stem, TABLES, sys.argv[1:])

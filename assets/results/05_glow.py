@@ -5,7 +5,6 @@ Writes 05_glow.json beside this file, table after table.
 """
 
 import io
-import json
 import math
 import sys
 from functools import partial
@@ -31,7 +30,6 @@ from flowlib.image import (
 from flowlib.linear import ActNorm
 from flowlib.models import Glow
 
-HERE = Path(__file__)
 LEVELS, SHAPE, SIZE = data.DIGITS_LEVELS, (1, 8, 8), 64
 SEEDS, FEW = range(5), range(3)  # the second for what takes longer
 fit = partial(training.fit, progress=False, batch_size=128)
@@ -228,13 +226,4 @@ TABLES = {"parts": parts, "noise": noise, "vaes": vaes, "files": files}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    path = HERE.with_suffix(".json")
-    tables = json.loads(path.read_text()) if path.exists() else {}
-    for table in sys.argv[1:] or TABLES:
-        tables[table] = []
-        for row in TABLES[table]():
-            print(table, row, flush=True)
-            tables[table].append(row)
-        rows = {name: ",\n".join(json.dumps(row) for row in table) for name, table in tables.items()}
-        text = ",\n".join(f'"{name}": [\n{table}\n]' for name, table in rows.items())
-        path.write_text(f"{{\n{text}\n}}\n")
+    assets.measure(Path(__file__).stem, TABLES, sys.argv[1:])

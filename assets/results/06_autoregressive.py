@@ -4,7 +4,6 @@ python assets/results/06_autoregressive.py  (about eight minutes)
 Writes 06_autoregressive.json beside this file, table after table.
 """
 
-import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from torch import nn
 from torch.distributions import Normal
 
-from flowlib import data, training
+from flowlib import assets, data, training
 from flowlib.autoregressive import MaskedAutoregressive
 from flowlib.base import StandardNormal
 from flowlib.bijection import Chain
@@ -24,7 +23,6 @@ from flowlib.nets import MLP, MaskedMLP, zero_initialised
 from flowlib.scalar import Affine, AffineTransformer
 from flowlib.splines import SplineTransformer
 
-HERE = Path(__file__)
 fit = partial(training.fit, progress=False)
 fit_energy = partial(training.fit_energy, progress=False)
 
@@ -222,13 +220,4 @@ TABLES = {
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    path = HERE.with_suffix(".json")
-    tables = json.loads(path.read_text()) if path.exists() else {}
-    for table in sys.argv[1:] or TABLES:
-        tables[table] = []
-        for row in TABLES[table]():
-            print(table, row, flush=True)
-            tables[table].append(row)
-        rows = {name: ",\n".join(json.dumps(row) for row in table) for name, table in tables.items()}
-        text = ",\n".join(f'"{name}": [\n{table}\n]' for name, table in rows.items())
-        path.write_text(f"{{\n{text}\n}}\n")
+    assets.measure(Path(__file__).stem, TABLES, sys.argv[1:])

@@ -3,7 +3,6 @@
 Nine to ten minutes of processor time for all tables. Writes 07_continuous.json beside this file.
 """
 
-import json
 import sys
 from functools import partial
 from pathlib import Path
@@ -12,14 +11,13 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch.func import vjp, vmap
 
-from flowlib import data, training
+from flowlib import assets, data, training
 from flowlib.base import StandardNormal
 from flowlib.bijection import Bijection
 from flowlib.continuous import Continuous, VelocityMLP
 from flowlib.flow import Flow
 from flowlib.models import CNF
 
-HERE = Path(__file__)
 fit = partial(training.fit, progress=False)
 target, normal = data.shared_target(), StandardNormal((2,))
 
@@ -200,13 +198,4 @@ TABLES = {
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    path = HERE.with_suffix(".json")
-    tables = json.loads(path.read_text()) if path.exists() else {}
-    for table in sys.argv[1:] or TABLES:
-        tables[table] = []
-        for row in TABLES[table]():
-            print(table, row, flush=True)
-            tables[table].append(row)
-        rows = {name: ",\n".join(json.dumps(row) for row in table) for name, table in tables.items()}
-        text = ",\n".join(f'"{name}": [\n{table}\n]' for name, table in rows.items())
-        path.write_text(f"{{\n{text}\n}}\n")
+    assets.measure(Path(__file__).stem, TABLES, sys.argv[1:])

@@ -4,7 +4,6 @@ python assets/results/08_splines_and_mixtures.py  (about half an hour; name a ta
 Writes 08_splines_and_mixtures.json beside this file, table after table.
 """
 
-import json
 import math
 import sys
 import time
@@ -15,7 +14,7 @@ import torch
 from torch import nn
 from torch.distributions import Uniform
 
-from flowlib import data, splines, targets, training
+from flowlib import assets, data, splines, targets, training
 from flowlib.autoregressive import MaskedAutoregressive
 from flowlib.base import DiagonalNormal, StandardNormal, StudentT
 from flowlib.bijection import Chain
@@ -28,7 +27,6 @@ from flowlib.nets import ConvNet
 from flowlib.scalar import AffineTransformer, Elementwise
 from flowlib.splines import CircularSplineTransformer, SplineTransformer
 
-HERE = Path(__file__)
 fit = partial(training.fit, progress=False)
 
 
@@ -388,13 +386,4 @@ TABLES = {part.__name__: part for part in PARTS}
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    path = HERE.with_suffix(".json")
-    tables = json.loads(path.read_text()) if path.exists() else {}
-    for table in sys.argv[1:] or TABLES:
-        tables[table] = []
-        for row in TABLES[table]():
-            print(table, row, flush=True)
-            tables[table].append(row)
-        texts = {name: ",\n".join(json.dumps(row) for row in table) for name, table in tables.items()}
-        text = ",\n".join(f'"{name}": [\n{table}\n]' for name, table in texts.items())
-        path.write_text(f"{{\n{text}\n}}\n")
+    assets.measure(Path(__file__).stem, TABLES, sys.argv[1:])

@@ -392,6 +392,20 @@ def test_a_missing_file_says_what_to_do(tmp_path, monkeypatch):
         assets.asset("data", "ames.csv")
 
 
+def test_results_are_measured_written_and_read(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FLOWLIB_ASSETS", str(tmp_path))
+    (tmp_path / "results").mkdir()
+    tables = {"slow": lambda: iter([{"seed": 0, "nll": 1.5}, {"seed": 1, "nll": 1.25}]), "quick": lambda: []}
+    assets.measure("01_name", tables)
+    assert capsys.readouterr().out.splitlines()[0] == "slow {'seed': 0, 'nll': 1.5}"
+    assert assets.read_results("01_name", "slow") == [{"seed": 0, "nll": 1.5}, {"seed": 1, "nll": 1.25}]
+    assets.measure("01_name", {"quick": lambda: [{"seed": 2}]}, ["quick"])
+    assert len(assets.read_results("01_name", "slow")) == 2, "a table that was not named stays"
+    assert assets.read_results("01_name", "quick") == [{"seed": 2}]
+    with pytest.raises(KeyError, match="it has quick, slow"):
+        assets.read_results("01_name", "none")
+
+
 def test_the_data_are_found_from_any_folder(tmp_path):
     code = "import flowlib.data as d; print(len(d.ames_prices()))"
     done = subprocess.run(

@@ -1,0 +1,1 @@
+"""Live figures: flows that pages compute themselves (flow.js), drawn and moved (live.js), lesson by lesson."""

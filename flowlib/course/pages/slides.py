@@ -29,7 +29,7 @@ MINUTES = re.compile(
 
 @dataclass(frozen=True)
 class Piece:
-    """What a cell shows: html as it stands, a picture by its address (and its `words`), text, or a live figure."""
+    """What a cell shows: html as it stands, a picture by its address (and `words`), text, a live figure."""
 
     kind: str
     content: str

@@ -1,1 +1,1 @@
-"""Live figures: flows that pages compute themselves (flow.js), drawn and moved (live.js), lesson by lesson."""
+"""Live figures: flows that a page computes itself (flow.js), drawn and moved (live.js), by lesson."""

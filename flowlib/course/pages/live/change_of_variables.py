@@ -1,4 +1,4 @@
-"""What the live figures of lesson 1 draw from: the stops of a training, and the points that it learned from."""
+"""What the live figures of lesson 1 draw from: the stops of a training, and its points."""
 
 from __future__ import annotations
 

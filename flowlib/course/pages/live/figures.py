@@ -1,7 +1,7 @@
 """What slides and the site put into a page, so that the figures of a lesson live in it.
 
-A lesson has two files here: `<name>.js` registers its figures, each under the id of the demo's cell that holds
-its sliders, and `<name>.py` has `data()`, what they draw from: exported flows and points.
+A lesson has two files here: `<name>.js` registers its figures, each under the id of the demo's cell that
+holds its sliders, and `<name>.py` has `data()`, what they draw from: exported flows and points.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def scripts(root: Path, lesson: str) -> list[Path]:
 
 
 def data(lesson: str) -> str:
-    """What the figures draw from, as a script: `Live.data = {...}`. It can stand inside a page's script tag."""
+    """What the figures draw from, as a script: `Live.data = {...}`. It can stand in a page's script tag."""
     module = importlib.import_module(f"flowlib.course.pages.live.{name_of(lesson)}")
     return f"Live.data = {json.dumps(module.data(), separators=(',', ':'))};".replace("</", r"<\/")
 

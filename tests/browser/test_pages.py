@@ -11,11 +11,9 @@ import pytest
 from flowlib.course.folders import lesson_names
 from flowlib.course.pages import reference
 from flowlib.course.pages.site import PAPERS, make_site
-from flowlib.course.pages.slides import make_slides
 from tests.conftest import HOUSE
 
 pytestmark = pytest.mark.timeout(600)
-DEMOS = [name for name in lesson_names(HOUSE) if (HOUSE / "lessons" / name / "demo.ipynb").is_file()]
 AXE = "axe-core@4.14.1"
 
 
@@ -110,23 +108,6 @@ def test_nobody_is_shut_out(browser, site, axe, scheme):
         bad = serious_faults(page, axe)
         assert not bad, f"{address}: {bad}"
     context.close()
-
-
-@pytest.mark.parametrize("lesson", DEMOS)
-def test_slides_advance_and_can_be_read(page, lesson):
-    page.goto(make_slides(HOUSE, lesson).as_uri())
-    page.wait_for_selector(".reveal.ready", timeout=30_000)
-    first = page.url
-    assert page.locator("section.present h1").first.is_visible()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("first => location.href != first", arg=first, timeout=10_000)
-    assert not page.errors
-    assert all(url.startswith(("file:", "data:")) for url in page.requests)
-    for picture in page.locator("img").all():
-        assert len(picture.get_attribute("alt") or "") >= 6
-    # 18 points on a slide of the size of the window
-    size = page.evaluate("parseFloat(getComputedStyle(document.querySelector('.reveal')).fontSize)")
-    assert size >= 24
 
 
 def test_the_cheat_sheet_fits_on_one_page(page, axe):

@@ -50,6 +50,7 @@ class Slide:
     """The parts of a slide, sorted by where they stand on it."""
 
     parts: list[Part]
+    inherited: str = ""  # the heading of the slide above, for one that has none
 
     @property
     def live(self) -> list[Piece]:
@@ -57,13 +58,14 @@ class Slide:
 
     @property
     def heading(self) -> str:
-        return self._first[0]
+        return self._first[0] or self.inherited
 
     @property
     def shown(self) -> list[Part]:
         """What is there at once, without the heading and the live figures."""
-        shown = [Part("-", [Piece("html", self._first[1])])] if self._first[1].strip() else []
-        for part in self.parts[bool(self._first[0]) :]:
+        heading, below = self._first
+        shown = [Part("-", [Piece("html", below)])] if below.strip() else []
+        for part in self.parts[bool(heading) :]:
             pieces = [piece for piece in part.pieces if piece.kind != "live"]
             if part.kind not in ("fragment", "notes") and pieces:
                 shown.append(Part(part.kind, pieces))
@@ -129,8 +131,8 @@ def _stacks(cells: list[dict], folder: Path, live: set[str]) -> list[list[Slide]
         elif pieces := _pieces(cells, index, folder):
             found = MINUTES.match(plain(text(cell))) if kind == "notes" else None
             stacks[-1][-1].append(Part(kind, pieces, int(found.group(1)) if found else 0))
-    shown = [[Slide(parts) for parts in stack if parts] for stack in stacks]
-    return [stack for stack in shown if stack]
+    shown = [[parts for parts in stack if parts] for stack in stacks]
+    return [[Slide(parts, Slide(stack[0]).heading) for parts in stack] for stack in shown if stack]
 
 
 def _pieces(cells: list[dict], index: int, folder: Path) -> list[Piece]:

@@ -23,9 +23,16 @@ const Live = (() => {
   );
   const stillness = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-  /** Register a figure: {title, panels, controls, play, prepare(data), draw(panels, values, ready), say, drag}. */
+  /** Register a figure: {title, panels, controls, play, prepare(data), draw(panels, values, ready), say, drag,
+      below, answer}. `answer` has the values that a deck sets when it shows the answer to the question. */
   function figure(name, spec) {
     figures.set(name, spec);
+  }
+
+  /** The spec of a figure, begun at other values. */
+  function at(name, values) {
+    const spec = figures.get(name);
+    return { ...spec, controls: spec.controls.map((c) => ({ ...c, value: values[c.name] ?? c.value })) };
   }
 
   // ------------------------------------------------------------------------------------- small tools
@@ -50,8 +57,9 @@ const Live = (() => {
   const number = (value, digits = 2, sign = false) =>
     Number.isFinite(value) ? d3.format(`${sign ? "+" : ""}.${digits}f`)(value) : String(value).replace("-", "−");
 
-  /** A number as 9.4 · 10⁻³. */
+  /** A number that may be tiny or huge: 0.42, but 9.4 · 10⁻³. */
   function scientific(value, digits = 1) {
+    if (Math.abs(value) >= 0.01 && Math.abs(value) < 1000) return number(value);
     const [mantissa, exponent] = value.toExponential(digits).split("e");
     const raised = [...exponent.replace("+", "")].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
     return `${mantissa.replace("-", "−")} · 10${raised}`;
@@ -90,7 +98,7 @@ const Live = (() => {
   // ------------------------------------------------------------------------------------- a panel
 
   class Panel {
-    /** spec: {x: [low, high], y: [low, high], xlabel, ylabel, xticks, yticks, equal, wide, colour}. */
+    /** spec: {x: [low, high], y: [low, high], xlabel, ylabel, xticks, yticks, yright, equal, wide, outside}. */
     constructor(parent, spec, colours) {
       this.spec = spec;
       this.colours = colours;
@@ -126,15 +134,15 @@ const Live = (() => {
       };
       const beside = em * (ticks.y.length ? 0.7 + 0.64 * d3.max(ticks.y, (value) => tick(value).length) : 0.4);
       const left = beside;
-      const bottom = em * (ticks.x.length ? 1.7 : 0.4);
+      const bottom = em * ((ticks.x.length ? 1.7 : 0.4) + (spec.outside && spec.xlabel ? 1 : 0));
       const right = spec.yright ? beside : 0.8 * em;
-      let [w, h] = [width - left - right, height - bottom - 0.6 * em];
+      const top = em * (spec.outside && spec.ylabel ? 1.5 : 0.6);
+      let [w, h] = [width - left - right, height - bottom - top];
       if (spec.equal) {
         const unit = Math.min(w / (x[1] - x[0]), h / (y[1] - y[0]));
         [w, h] = [unit * (x[1] - x[0]), unit * (y[1] - y[0])];
       }
       const start = left + (width - left - right - w) / 2;
-      const top = 0.6 * em;
       this.x = d3.scaleLinear(x, [start, start + w]);
       this.y = d3.scaleLinear(y, [top + h, top]);
       Object.assign(this, { width, height, frame: { start, top, w, h } });
@@ -158,11 +166,12 @@ const Live = (() => {
       if (ticks.x.length) axis(d3.axisBottom, this.x, ticks.x, 0, floor);
       if (ticks.y.length) axis(d3.axisLeft, this.y, ticks.y, frame.start, 0);
       if (spec.yright) axis(d3.axisRight, this.y, ticks.y, frame.start + frame.w, 0);
-      // The name of an axis stands inside, at its end: no room is lost.
+      // The name of an axis stands at its end: inside, where no room is lost, or `outside` of what is dark.
       const label = (words, x, y, anchor) =>
         svg.append("text").attr("class", "live-label").attr("text-anchor", anchor).attr("x", x).attr("y", y).text(words);
-      if (spec.xlabel) label(spec.xlabel, frame.start + frame.w - 0.2 * em, floor - 0.4 * em, "end");
-      if (spec.ylabel) label(spec.ylabel, frame.start + 0.3 * em, frame.top + 0.8 * em, "start");
+      const [across, up] = spec.outside ? [floor + 2.5 * em, frame.top - 0.5 * em] : [floor - 0.4 * em, frame.top + 0.8 * em];
+      if (spec.xlabel) label(spec.xlabel, frame.start + frame.w - 0.2 * em, across, "end");
+      if (spec.ylabel) label(spec.ylabel, frame.start + (spec.outside ? -0.6 : 0.3) * em, up, "start");
     }
 
     clear() {
@@ -510,6 +519,6 @@ const Live = (() => {
   );
 
   return {
-    data: {}, Panel, element, figure, mount, mounted, start, linspace, zip, lerp, number, scientific, byAngle, grid, palette: tables,
+    data: {}, Panel, element, figure, at, mount, mounted, start, linspace, zip, lerp, number, scientific, byAngle, grid, palette: tables,
   };
 })();

@@ -22,16 +22,7 @@ from flowlib.mixtures import LogisticMixtureTransformer
 from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP
 from flowlib.nets import MLP
 from flowlib.planar import Planar, Radial, Sylvester
-from flowlib.scalar import (
-    Affine,
-    AffineToZ,
-    AffineTransformer,
-    Elementwise,
-    Exp,
-    LeakyReLU,
-    MixtureCDF,
-    Sigmoid,
-)
+from flowlib.scalar import Affine, AffineToZ, AffineTransformer, Elementwise, Exp, LeakyReLU, MixtureCDF, Sigmoid
 from flowlib.splines import CircularSplineTransformer, SplineTransformer
 from tests.conftest import HOUSE
 
@@ -84,9 +75,7 @@ LAYERS = {
         Coupling(3, ODD, net(1, 2 * 16, period=2 * torch.pi), CIRCLE), base.UniformAngles(3)
     ),
     "no shift, another period": lambda: Flow(
-        Coupling(
-            2, [True, False], net(1, 12, period=3.0), CircularSplineTransformer(4, period=3.0, shift=False)
-        ),
+        Coupling(2, [True, False], net(1, 12, period=3.0), CircularSplineTransformer(4, period=3.0, shift=False)),
         base.UniformAngles(2, period=3.0),
     ),
     "made": lambda: on_normal(made(3, AffineTransformer(), order=(2, 0, 1))),

@@ -76,11 +76,7 @@ def _affine(layer: scalar.Affine, dim: int) -> Spec:
 
 
 def _act_norm(layer: ActNorm, dim: int) -> Spec:
-    return {
-        "kind": "affine",
-        "scale": _numbers(layer.log_scale.double().exp()),
-        "shift": _numbers(layer.shift),
-    }
+    return {"kind": "affine", "scale": _numbers(layer.log_scale.double().exp()), "shift": _numbers(layer.shift)}
 
 
 def _linear(layer: Linear, dim: int) -> Spec:
@@ -98,11 +94,7 @@ def _mixture_cdf(layer: scalar.MixtureCDF, dim: int) -> Spec:
 
 def _elementwise(layer: scalar.Elementwise, dim: int) -> Spec:
     params = layer.params.reshape(layer.transformer.count, dim)
-    return {
-        "kind": "elementwise",
-        "transformer": _transformer(layer.transformer),
-        "params": _numbers(params.T),
-    }
+    return {"kind": "elementwise", "transformer": _transformer(layer.transformer), "params": _numbers(params.T)}
 
 
 def _planar(layer: Planar, dim: int) -> Spec:

@@ -1,4 +1,4 @@
-"""What the live figures of lesson 3 draw from: two trained flows, their points, and a walk between two moons."""
+"""What the live figures of lesson 3 draw from: two trained flows and their points."""
 
 from __future__ import annotations
 

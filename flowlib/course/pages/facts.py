@@ -6,10 +6,11 @@ The first page of the site and its list of readings are made of these words, so 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from flowlib.course.exercises.exercise import text
+from flowlib.course.exercises.exercise import read_cells, text
 from flowlib.course.pages.web import title_of
 
 QUESTION = re.compile(r"\*\*The question\.\*\* (.+?)(?:\n\n|\Z)", re.DOTALL)
@@ -62,9 +63,9 @@ def facts_of(lesson: Sequence[dict], demo: Sequence[dict] = ()) -> Facts:
     )
 
 
-def points_of(exercises: Sequence[dict]) -> float:
+def points_of(exercises: Mapping[str, Any]) -> float:
     """How many points there are to be had in a notebook of exercises."""
-    return sum(cell["metadata"].get("nbgrader", {}).get("points", 0) for cell in exercises)
+    return sum(cell.points or 0 for cell in read_cells(exercises))
 
 
 def _lines(found: re.Match | None) -> list[str]:

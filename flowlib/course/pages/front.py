@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flowlib.course import lab
+from flowlib.course.exercises.exercise import text
 from flowlib.course.pages import hosted, templates
 from flowlib.course.pages.facts import Facts
 
@@ -59,8 +60,9 @@ def paper(file: Path) -> tuple[str, str]:
     return title.removeprefix("# "), first.group(1).rstrip(".:") + "." if first else ""
 
 
-def run_it(path: str) -> dict:
-    """A cell that says how to run this notebook, lessons/NN_name/kind.ipynb."""
+def add_run_it(first: dict, path: str) -> None:
+    """Say below the title in the first cell of lessons/NN_name/kind.ipynb how to run it."""
+    title, _, rest = text(first).partition("\n")
     words = templates.render(
         "run_it.md",
         path=path,
@@ -70,13 +72,10 @@ def run_it(path: str) -> dict:
         colab=hosted.colab(path),
         github=hosted.github(),
     )
-    return _cell("run-it", words)
+    first["source"] = f"{title}\n\n{words}\n{rest}"
 
 
 def progress(lesson: str, kind: str, points: float) -> dict:
     """A cell in which progress.js asks whether a lesson is read, or how many points its exercises brought."""
-    return _cell("progress", templates.render("progress.md", lesson=lesson, kind=kind, points=points))
-
-
-def _cell(name: str, words: str) -> dict:
-    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": words}
+    words = templates.render("progress.md", lesson=lesson, kind=kind, points=points)
+    return {"cell_type": "markdown", "id": "progress", "metadata": {}, "source": words}

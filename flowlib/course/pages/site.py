@@ -7,6 +7,7 @@ fails the build.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shutil
@@ -14,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from flowlib.course.exercises.exercise import text
 from flowlib.course.exercises.release import is_edited
@@ -110,8 +111,8 @@ def make_site(root: Path) -> Path:
 def _still(picture: Path) -> None:
     """Save where an animation ends beside it, for readers who want nothing to move."""
     with Image.open(picture) as frames:
-        frames.seek(frames.n_frames - 1)
-        frames.convert("RGB").save(picture.with_suffix(".png"))
+        last = ImageSequence.all_frames(frames)[-1]
+        last.convert("RGB").save(picture.with_suffix(".png"))
 
 
 def accessible(page: str) -> str:
@@ -167,13 +168,13 @@ def _write_source(root: Path, source: Path) -> None:
         notebook = read_notebook(path)
         _, lesson, kind = page.split("/")
         if kind == "exercises":
-            points[lesson] = points_of(notebook["cells"])
+            points[lesson] = points_of(notebook)
             _refuse_edited(path, root)
         _prepare(notebook["cells"], page, root, path, equations, code)
-        prepared[page] = list(notebook["cells"])
+        prepared[page] = copy.deepcopy(notebook["cells"])
         if kind == "lesson":
             notebook["cells"] = reference.link_first_uses(notebook["cells"], known)
-        notebook["cells"].insert(1, front.run_it(f"{page}.ipynb"))
+        front.add_run_it(notebook["cells"][0], f"{page}.ipynb")
         if kind != "demo":
             notebook["cells"].append(front.progress(lesson, kind, points[lesson]))
         target = source / f"{page}.ipynb"
@@ -302,4 +303,3 @@ def _in_prose(content: str, change) -> str:
 
 def _name(tag: str) -> str:
     return "eq-" + tag.replace(".", "-")
-

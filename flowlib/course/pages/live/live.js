@@ -23,8 +23,14 @@ const Live = (() => {
   );
   const stillness = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-  /** Register a figure: {title, panels, controls, play, prepare(data), draw(panels, values, ready), say, drag,
-      below, answer}. `answer` has the values that a deck sets when it shows the answer to the question. */
+  /** Register a figure. Its spec:
+      title, panels, controls, play   what there is;
+      prepare(data)                   made once of the lesson's data, for `draw`;
+      draw(panels, values, ready)     draws all panels and returns the headline;
+      say(values, ready)              a sentence for a screen reader, where the headline is none;
+      drag(panel, x, y, values)       the values that follow a hand in a panel;
+      height                          of the panels, in letters, where 22 are too many;
+      answer, below                   for a deck: values to set with the answer; words above instead of beside. */
   function figure(name, spec) {
     figures.set(name, spec);
   }
@@ -376,6 +382,7 @@ const Live = (() => {
       this.colours = {};
       this.values = Object.fromEntries(spec.controls.map((c) => [c.name, c.value]));
       root.classList.add("live");
+      if (spec.height) root.style.setProperty("--live-height", `${spec.height}em`);
       root.setAttribute("role", "group");
       root.setAttribute("aria-label", spec.title);
       this.headline = element(root, "p", { class: "live-headline" });

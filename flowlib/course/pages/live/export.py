@@ -67,7 +67,7 @@ def _known(table: dict[type, Callable], what: str, thing: object) -> Callable:
     return table[type(thing)]
 
 
-# ---------------------------------------------------------------------------------------- layers
+# --------------------------------------------------------------------------- layers
 
 
 def _affine(layer: scalar.Affine, dim: int) -> Spec:
@@ -76,7 +76,11 @@ def _affine(layer: scalar.Affine, dim: int) -> Spec:
 
 
 def _act_norm(layer: ActNorm, dim: int) -> Spec:
-    return {"kind": "affine", "scale": _numbers(layer.log_scale.double().exp()), "shift": _numbers(layer.shift)}
+    return {
+        "kind": "affine",
+        "scale": _numbers(layer.log_scale.double().exp()),
+        "shift": _numbers(layer.shift),
+    }
 
 
 def _linear(layer: Linear, dim: int) -> Spec:
@@ -94,7 +98,11 @@ def _mixture_cdf(layer: scalar.MixtureCDF, dim: int) -> Spec:
 
 def _elementwise(layer: scalar.Elementwise, dim: int) -> Spec:
     params = layer.params.reshape(layer.transformer.count, dim)
-    return {"kind": "elementwise", "transformer": _transformer(layer.transformer), "params": _numbers(params.T)}
+    return {
+        "kind": "elementwise",
+        "transformer": _transformer(layer.transformer),
+        "params": _numbers(params.T),
+    }
 
 
 def _planar(layer: Planar, dim: int) -> Spec:
@@ -110,7 +118,9 @@ def _coupling(layer: Coupling, dim: int) -> Spec:
     net, count = layer.conditioner, layer.transformer.count
     if type(net) is not MLP:
         raise ValueError(f"flow.js knows couplings whose net is an MLP, not a {type(net).__name__}")
-    weights = [(layer.weight, layer.bias) for layer in net.layers if isinstance(layer, nn.Linear)]
+    weights: list[Weights] = [
+        (layer.weight, layer.bias) for layer in net.layers if isinstance(layer, nn.Linear)
+    ]
     moved = int((~layer.mask).sum())
     weights[-1] = _rows(*weights[-1], [m + c * moved for m in range(moved) for c in range(count)])
     weights[0] = _columns(*weights[0], net.period, range(int(layer.mask.sum())))
@@ -128,7 +138,7 @@ def _autoregressive(layer: MaskedAutoregressive, dim: int) -> Spec:
     if type(net) is not MaskedMLP:
         raise ValueError(f"flow.js knows autoregressive layers of a MaskedMLP, not of a {type(net).__name__}")
     # flow.js counts variables in the order of the layer, and keeps the parameters of each together.
-    weights = [(part.mask * part.weight, part.bias) for part in net.linears()]
+    weights: list[Weights] = [(part.mask * part.weight, part.bias) for part in net.linears()]
     weights[-1] = _rows(*weights[-1], [i + c * dim for i in net.order for c in range(count)])
     weights[0] = _columns(*weights[0], net.period, net.order)
     ready = [torch.searchsorted(degree, torch.arange(dim), right=True).tolist() for degree in net.degrees]
@@ -146,15 +156,17 @@ def _continuous(layer: Continuous, dim: int) -> Spec:
         raise ValueError("flow.js knows the velocity of a VelocityMLP with two hidden layers")
     if layer.method not in FIXED_GRID or layer.trace != "exact":
         raise ValueError(
-            f"flow.js knows {', '.join(FIXED_GRID)} and the exact trace; this layer has method={layer.method!r}, "
-            f"trace={layer.trace!r}"
+            f"flow.js knows {', '.join(FIXED_GRID)} and the exact trace; "
+            f"this layer has method={layer.method!r}, trace={layer.trace!r}"
         )
+    w1, w2, w3 = (part.weight for part in net.linears())
     return {
         "kind": "ode",
         "steps": layer.step_count,
         "method": layer.method,
         "net": {
             "layers": [_linear_layer(part.weight, part.bias) for part in net.linears()],
+            "middle": _linear_layer(w2 * (w1 @ w3).T, torch.zeros(len(w2))),
             "time": _numbers(net.time),
             "activation": net.activation,
         },
@@ -179,7 +191,7 @@ LAYERS: dict[type, Callable[[Any, int], Spec]] = {
 }
 
 
-# ---------------------------------------------------------------------------------------- transformers and nets
+# --------------------------------------------------------------------------- transformers and nets
 
 
 def _affine_transformer(rule: scalar.AffineTransformer) -> Spec:
@@ -238,7 +250,7 @@ def _linear_layer(weight: Tensor, bias: Tensor) -> Spec:
     return {"weight": _packed(weight), "bias": _packed(bias), "inputs": inputs, "outputs": outputs}
 
 
-# ---------------------------------------------------------------------------------------- bases
+# --------------------------------------------------------------------------- bases
 
 
 def _base(start: nn.Module, dim: int) -> Spec:
@@ -250,8 +262,9 @@ def _base(start: nn.Module, dim: int) -> Spec:
 def _distribution(start: distributions.Distribution, dim: int) -> Spec:
     while isinstance(start, distributions.Independent):
         start = start.base_dist
-    kind, names = _known(DISTRIBUTIONS, "base", start)()
-    return {"kind": kind} | {to: _numbers(getattr(start, name).expand(dim)) for name, to in names.items()}
+    kind, names, constant = _known(DISTRIBUTIONS, "base", start)(start)
+    numbers = {to: getattr(start, name) for name, to in names.items()} | constant
+    return {"kind": kind} | {name: _numbers(tensor.expand(dim)) for name, tensor in numbers.items()}
 
 
 BASES: dict[type, Callable[[Any, int], Spec]] = {
@@ -261,25 +274,39 @@ BASES: dict[type, Callable[[Any, int], Spec]] = {
         "mean": _numbers(start.mean.reshape(dim)),
         "deviation": _numbers(start.deviation.reshape(dim)),
     },
-    base.StudentT: lambda start, dim: {
-        "kind": "studentT",
-        "df": _numbers(start.df.reshape(dim)),
-        "mean": _numbers(start.mean.reshape(dim)),
-        "scale": _numbers(start.log_scale.exp().reshape(dim)),
-    },
+    base.StudentT: lambda start, dim: _distribution(
+        distributions.StudentT(
+            start.df.reshape(dim), start.mean.reshape(dim), start.log_scale.exp().reshape(dim)
+        ),
+        dim,
+    ),
     base.UniformAngles: lambda start, dim: {"kind": "angles", "dim": dim, "period": start.period},
 }
 
-# Of torch.distributions: the kind, and how flow.js calls each parameter.
-DISTRIBUTIONS: dict[type, Callable] = {
-    distributions.Normal: lambda: ("normal", {"loc": "mean", "scale": "deviation"}),
-    distributions.Uniform: lambda: ("uniform", {"low": "low", "high": "high"}),
-    distributions.Beta: lambda: ("beta", {"concentration1": "a", "concentration0": "b"}),
-    distributions.StudentT: lambda: ("studentT", {"df": "df", "loc": "mean", "scale": "scale"}),
+# Of torch.distributions: the kind; how flow.js calls each parameter; the logarithm of the normalising factor
+# where it has Gamma functions in it.
+DISTRIBUTIONS: dict[type, Callable[[Any], tuple[str, dict[str, str], dict[str, Tensor]]]] = {
+    distributions.Normal: lambda p: ("normal", {"loc": "mean", "scale": "deviation"}, {}),
+    distributions.Uniform: lambda p: ("uniform", {"low": "low", "high": "high"}, {}),
+    distributions.Beta: lambda p: (
+        "beta",
+        {"concentration1": "a", "concentration0": "b"},
+        {"constant": _log_gamma_ratio(p.concentration1, p.concentration0)},
+    ),
+    distributions.StudentT: lambda p: (
+        "studentT",
+        {"df": "df", "loc": "mean", "scale": "scale"},
+        {"constant": p.log_prob(p.loc)},
+    ),
 }
 
 
-# ---------------------------------------------------------------------------------------- numbers
+def _log_gamma_ratio(a: Tensor, b: Tensor) -> Tensor:
+    """log Gamma(a + b) / (Gamma(a) Gamma(b))."""
+    return (a + b).lgamma() - a.lgamma() - b.lgamma()
+
+
+# --------------------------------------------------------------------------- numbers
 
 
 def _numbers(tensor: Tensor) -> Any:

@@ -10,8 +10,8 @@ anything else is refused in words.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from flowlib.planar import Planar, Radial
 __all__ = ["flow_spec", "layer_spec"]
 
 Spec = dict[str, Any]
+T = TypeVar("T")
 ACTIVATIONS = {nn.ReLU: "relu", nn.Tanh: "tanh"}
 
 
@@ -59,7 +60,7 @@ def layer_spec(layer: Bijection, dim: int) -> Spec:
     return {"name": type(layer).__name__, **_known(LAYERS, "layer", layer)(layer, dim)}
 
 
-def _known(table: dict[type, Callable], what: str, thing: object) -> Callable:
+def _known(table: Mapping[type, T], what: str, thing: object) -> T:
     """What describes things of this class; a subclass may have formulas of its own."""
     if type(thing) not in table:
         names = ", ".join(known.__name__ for known in table)
@@ -262,9 +263,8 @@ def _base(start: nn.Module, dim: int) -> Spec:
 def _distribution(start: distributions.Distribution, dim: int) -> Spec:
     while isinstance(start, distributions.Independent):
         start = start.base_dist
-    kind, names, constant = _known(DISTRIBUTIONS, "base", start)(start)
-    numbers = {to: getattr(start, name) for name, to in names.items()} | constant
-    return {"kind": kind} | {name: _numbers(tensor.expand(dim)) for name, tensor in numbers.items()}
+    kind, names = _known(DISTRIBUTIONS, "base", start)
+    return {"kind": kind} | {to: _numbers(getattr(start, name).expand(dim)) for name, to in names.items()}
 
 
 BASES: dict[type, Callable[[Any, int], Spec]] = {
@@ -283,27 +283,13 @@ BASES: dict[type, Callable[[Any, int], Spec]] = {
     base.UniformAngles: lambda start, dim: {"kind": "angles", "dim": dim, "period": start.period},
 }
 
-# Of torch.distributions: the kind; how flow.js calls each parameter; the logarithm of the normalising factor
-# where it has Gamma functions in it.
-DISTRIBUTIONS: dict[type, Callable[[Any], tuple[str, dict[str, str], dict[str, Tensor]]]] = {
-    distributions.Normal: lambda p: ("normal", {"loc": "mean", "scale": "deviation"}, {}),
-    distributions.Uniform: lambda p: ("uniform", {"low": "low", "high": "high"}, {}),
-    distributions.Beta: lambda p: (
-        "beta",
-        {"concentration1": "a", "concentration0": "b"},
-        {"constant": _log_gamma_ratio(p.concentration1, p.concentration0)},
-    ),
-    distributions.StudentT: lambda p: (
-        "studentT",
-        {"df": "df", "loc": "mean", "scale": "scale"},
-        {"constant": p.log_prob(p.loc)},
-    ),
+# Of torch.distributions: the kind, and how flow.js calls each parameter.
+DISTRIBUTIONS: dict[type, tuple[str, dict[str, str]]] = {
+    distributions.Normal: ("normal", {"loc": "mean", "scale": "deviation"}),
+    distributions.Uniform: ("uniform", {"low": "low", "high": "high"}),
+    distributions.Beta: ("beta", {"concentration1": "a", "concentration0": "b"}),
+    distributions.StudentT: ("studentT", {"df": "df", "loc": "mean", "scale": "scale"}),
 }
-
-
-def _log_gamma_ratio(a: Tensor, b: Tensor) -> Tensor:
-    """log Gamma(a + b) / (Gamma(a) Gamma(b))."""
-    return (a + b).lgamma() - a.lgamma() - b.lgamma()
 
 
 # --------------------------------------------------------------------------- numbers

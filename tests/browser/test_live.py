@@ -1,4 +1,4 @@
-"""Live figures on the pages of the site: each control from end to end, in the dark, on a telephone, by keyboard."""
+"""Live figures on the pages of the site: from end to end, in the dark, on a telephone, by keyboard."""
 
 from __future__ import annotations
 

@@ -53,8 +53,11 @@ class Slide:
     inherited: str = ""  # the heading of the slide above, for one that has none
 
     @property
-    def live(self) -> list[Piece]:
-        return [piece for part in self.parts for piece in part.pieces if piece.kind == "live"]
+    def figures(self) -> list[Piece]:
+        """What stands beside the words: live figures, or the picture that an answer speaks of."""
+        kinds = ("live", "picture") if self.answers else ("live",)
+        at_once = [part for part in self.parts if part.kind not in ("fragment", "notes")]
+        return [piece for part in at_once for piece in part.pieces if piece.kind in kinds]
 
     @property
     def heading(self) -> str:
@@ -62,11 +65,11 @@ class Slide:
 
     @property
     def shown(self) -> list[Part]:
-        """What is there at once, without the heading and the live figures."""
+        """What is there at once, without the heading and the figures."""
         heading, below = self._first
         shown = [Part("-", [Piece("html", below)])] if below.strip() else []
         for part in self.parts[bool(heading) :]:
-            pieces = [piece for piece in part.pieces if piece.kind != "live"]
+            pieces = [piece for piece in part.pieces if piece not in self.figures]
             if part.kind not in ("fragment", "notes") and pieces:
                 shown.append(Part(part.kind, pieces))
         return shown

@@ -27,7 +27,9 @@ if (typeof Live !== "undefined") {
 function fitFormulas() {
   for (const formula of document.querySelectorAll(".words mjx-container")) {
     const column = formula.closest(".words").clientWidth;
-    if (column && formula.offsetWidth > column) formula.style.fontSize = `${Math.floor((97 * column) / formula.offsetWidth)}%`;
+    const width = formula.querySelector("svg")?.clientWidth;
+    const percent = parseFloat(formula.style.fontSize) || 100;
+    if (column && width > column) formula.style.fontSize = `${Math.floor((percent * column) / width)}%`;
   }
 }
 Reveal.on("slidechanged", fitFormulas);

@@ -100,7 +100,8 @@ def test_markup_is_made_where_words_become_harmless_and_nowhere_else():
         for path in (PAGES / "templates").iterdir()
         for value in re.findall(r"\{\{[-+]? *([^{}]*?)\s*\|\s*safe\b", path.read_text(encoding="utf-8"))
     }
-    own = {"piece.content", "reveal_css", "reveal_js", "mathjax_js"}  # a demo and scripts of the course
+    own = {"piece.content", "slide.heading", "reveal_css", "reveal_js", "mathjax_js"}  # a demo, and scripts
+    own |= {"live_css", "live_data", "script"}
     markdown = {("index.md", "words"), ("further-reading.md", "words")}  # the lessons' own, read by Sphinx
     assert safe == markdown | {("page.html", "colours")} | {("slides.html", value) for value in own}
     assert not [

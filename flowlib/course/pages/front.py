@@ -43,6 +43,7 @@ def index(
         papers={name: paper(file) for name, file in papers.items()},
         readings=READINGS if any(mine.readings for mine in facts.values()) else None,
         hours=round(sum(mine.minutes for mine in facts.values()) / 60),
+        github=hosted.github(),
         **found,
     )
 

@@ -118,8 +118,12 @@ def make_slides(root: Path, lesson: str) -> Path:
 def _stacks(cells: list[dict], folder: Path, live: set[str]) -> list[list[Slide]]:
     """The slides, in stacks of those that lie below each other."""
     stacks: list[list[list[Part]]] = []
+    sliders = {cell.get("id", "") for cell in cells} - live
+    stills = {name.removesuffix("slider") + "still" for name in sliders if name.endswith("-slider")}
     for index, cell in enumerate(cells):
         kind = cell["metadata"].get("slideshow", {}).get("slide_type", "-")
+        if kind == "skip" and cell.get("id") in stills:
+            kind = "-"  # nothing lives in its place
         if kind == "skip":
             continue
         if kind == "slide" or not stacks:

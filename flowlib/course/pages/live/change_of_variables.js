@@ -93,7 +93,7 @@ Live.figure("learning-slider", {
   answer: { step: 600 },
   play: { control: "step", from: 0, to: 600, seconds: 9 },
   prepare(data) {
-    const base = Flow.base.beta({ a: 2, b: 5 });
+    const { base } = Flow.build({ base: data.base, layers: [] });
     const points = Float64Array.from(data.points);
     return { ...data, base, points, pZ: density(base.logProb(UNIT, UNIT.length)), bars: histogram(points, -5, 5.5, 42) };
   },

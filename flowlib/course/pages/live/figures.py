@@ -64,8 +64,9 @@ def put_into(cells: list[dict], lesson: str, root: Path, static: Path) -> list[d
         place = templates.render("live.html", name=cell["id"])
         cell["metadata"]["tags"] = ["remove-input"]
         cell["outputs"] = [{"output_type": "display_data", "data": {"text/html": place}, "metadata": {}}]
+    stills = {cell["id"].removesuffix("slider") + "still" for cell in alive}
     for cell in cells:
-        if cell.get("id", "").endswith("-still") and cell["cell_type"] == "code":
+        if cell.get("id") in stills:
             cell["metadata"]["tags"].append("still")  # for print, and where no script runs
     folder = static / "live"
     folder.mkdir(exist_ok=True)

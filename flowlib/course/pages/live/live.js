@@ -23,8 +23,14 @@ const Live = (() => {
   );
   const stillness = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-  /** Register a figure: {title, panels, controls, play, prepare(data), draw(panels, values, ready), say, drag,
-      below, answer}. `answer` has the values that a deck sets when it shows the answer to the question. */
+  /** Register a figure. Its spec:
+      title, panels, controls, play   what there is;
+      prepare(data)                   made once of the lesson's data, for `draw`;
+      draw(panels, values, ready)     draws all panels and returns the headline;
+      say(values, ready)              a sentence for a screen reader, where the headline is none;
+      drag(panel, x, y, values)       the values that follow a hand in a panel;
+      height                          of the panels, in letters, where 22 are too many;
+      answer, below                   for a deck: values to set with the answer; words above instead of beside. */
   function figure(name, spec) {
     figures.set(name, spec);
   }
@@ -86,6 +92,22 @@ const Live = (() => {
         points.push(NaN, NaN);
       }
     return Float64Array.from(points);
+  }
+
+  /** Values of a grid, row by row from the bottom, as a picture: a pixel for each. */
+  function image(values, columns, rows, { low = d3.min(values), high = d3.max(values), palette = "mako" } = {}) {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [columns, rows];
+    const pen = canvas.getContext("2d");
+    const pixels = pen.createImageData(columns, rows);
+    const colours = tables[palette].map((colour) => d3.rgb(colour));
+    values.forEach((value, i) => {
+      const { r, g, b } = colours[Math.max(0, Math.min(255, Math.round((255 * (value - low)) / (high - low)))) || 0];
+      const row = rows - 1 - Math.floor(i / columns);
+      pixels.data.set([r, g, b, 255], 4 * (row * columns + (i % columns)));
+    });
+    pen.putImageData(pixels, 0, 0);
+    return canvas;
   }
 
   function element(parent, tag, attributes = {}, words = "") {
@@ -271,21 +293,9 @@ const Live = (() => {
       this.curve(ends, { colour: "reference", dash: [8, 6], ...style });
     }
 
-    /** Values of a grid as colours, row by row from the bottom, over the box [left, right, bottom, top]. */
-    heat(values, columns, rows, box, { low = d3.min(values), high = d3.max(values), palette = "mako" } = {}) {
-      const picture = document.createElement("canvas");
-      [picture.width, picture.height] = [columns, rows];
-      const brush = picture.getContext("2d");
-      const image = brush.createImageData(columns, rows);
-      const table = tables[palette].map((colour) => d3.rgb(colour));
-      for (let i = 0; i < values.length; i++) {
-        const place = Math.max(0, Math.min(255, Math.round((255 * (values[i] - low)) / (high - low)))) || 0;
-        const { r, g, b } = table[place];
-        const row = rows - 1 - Math.floor(i / columns);
-        image.data.set([r, g, b, 255], 4 * (row * columns + (i % columns)));
-      }
-      brush.putImageData(image, 0, 0);
-      this.picture(picture, box);
+    /** Values of a grid as colours over the box [left, right, bottom, top]; see `Live.image`. */
+    heat(values, columns, rows, box, style) {
+      this.picture(image(values, columns, rows, style), box);
     }
 
     /** A canvas or an image over the box [left, right, bottom, top]; `sharp` shows its pixels as squares. */
@@ -376,6 +386,7 @@ const Live = (() => {
       this.colours = {};
       this.values = Object.fromEntries(spec.controls.map((c) => [c.name, c.value]));
       root.classList.add("live");
+      if (spec.height) root.style.setProperty("--live-height", `${spec.height}em`);
       root.setAttribute("role", "group");
       root.setAttribute("aria-label", spec.title);
       this.headline = element(root, "p", { class: "live-headline" });
@@ -519,6 +530,6 @@ const Live = (() => {
   );
 
   return {
-    data: {}, Panel, element, figure, at, mount, mounted, start, linspace, zip, lerp, number, scientific, byAngle, grid, palette: tables,
+    data: {}, Panel, element, figure, at, mount, mounted, start, linspace, zip, lerp, number, scientific, byAngle, grid, image, palette: tables,
   };
 })();

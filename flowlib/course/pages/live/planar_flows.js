@@ -117,23 +117,23 @@ Live.figure("bridge-slider", {
     const flow = Flow.build(moons);
     const [columns, rows] = [120, 80];
     const cells = d3.cross(Live.linspace(-1.1, 1.6, rows), Live.linspace(-1.6, 2.6, columns), (y, x) => [x, y]).flat();
-    const shade = flow.logProb(cells, columns * rows);
+    const shade = Live.image(flow.logProb(cells, columns * rows), columns, rows, { low: -12 });
     const walk = Live.linspace(0, 1, 10001);
     const between = (side) => walk.map((t) => ends[side] + t * (ends[2 + side] - ends[side]));
     const z = Live.zip(between(0), between(1));
     const { points: x, logDet } = flow.forward(z, walk.length);
     const logZ = flow.base.logProb(z, walk.length);
     const logX = logZ.map((value, k) => value - logDet[k]);
-    return { shade, columns, rows, z, x, logZ, logX, logDet, home, lowest: d3.minIndex(logX) };
+    return { shade, z, x, logZ, logX, logDet, home, lowest: d3.minIndex(logX) };
   },
-  draw([left, right], { place }, { shade, columns, rows, z, x, logZ, logX, logDet, home, lowest }) {
+  draw([left, right], { place }, { shade, z, x, logZ, logX, logDet, home, lowest }) {
     const k = Math.max(0, Math.min(10000, lowest + Math.round(place)));
     left.title(`step ${d3.format(",")(k)} of 10,000`);
     left.points(home, { colour: "z", alpha: 0.35, radius: 3 });
     left.curve(z, { width: 2 });
     left.points([z[2 * k], z[2 * k + 1]], { colour: "reference", radius: 8 });
     right.title("its image in x");
-    right.heat(shade, columns, rows, [-1.6, 2.6, -1.1, 1.6], { low: -12 });
+    right.picture(shade, [-1.6, 2.6, -1.1, 1.6]);
     right.curve(x, { colour: "#ffffff", width: 2 });
     right.points([x[2 * k], x[2 * k + 1]], { colour: "x", radius: 9 });
     const [pz, det, px] = [Live.number(logZ[k], 1), Live.number(logDet[k], 1, true), Live.number(logX[k], 1)];

@@ -16,6 +16,7 @@ function area(points) {
 Live.figure("couple-slider", {
   title: "A grid, and its image under x₁ = z₁ exp(s(z₂)) + t(z₂), x₂ = z₂",
   below: true,
+  height: 15,
   panels: [
     { x: [-2.4, 2.4], y: [-2.4, 2.4], equal: true, wide: 5.4, xlabel: "z₁", ylabel: "z₂" },
     { x: [-6.1, 6.1], y: [-2.4, 2.4], equal: true, wide: 12.2, xlabel: "x₁", ylabel: "x₂" },

@@ -111,6 +111,15 @@
     place.textContent = parts.join(" · ");
   }
 
+  // The door at the top leads to the first lesson that is not read yet.
+  function door(next) {
+    const link = document.querySelector(".doors.first a");
+    const title = next?.closest("section").querySelector("h3 a");
+    if (!link || !title) return;
+    link.textContent = `${next === cards[0] ? "Begin" : "Go on"} with ${title.textContent}`;
+    link.href = title.href;
+  }
+
   function firstPage(place) {
     const line = element("p", "", { role: "status" });
     const erase = element("button", "Erase", { type: "button" });
@@ -133,6 +142,7 @@
         : "Your progress will stand here: say at the end of a lesson that you have read it.";
       erase.hidden = !begun;
       cards.forEach(card);
+      door(cards.find((one) => !of(one.dataset.lesson).read));
     }
     erase.addEventListener("click", () => {
       if (!confirm("Erase what this browser keeps of your progress?")) return;

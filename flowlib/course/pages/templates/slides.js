@@ -45,7 +45,9 @@ function figureKeys(event) {
 
 const slides = Reveal.getSlides();
 const notesOf = (slide) => [...slide.querySelectorAll("aside.notes")];
-const minutesOf = (slide) => notesOf(slide).reduce((sum, note) => sum + Number(note.dataset.minutes), 0);
+/* A minute for the first slide and one for the last; the others' notes say theirs. */
+const minutesOf = (slide) =>
+  notesOf(slide).reduce((sum, note) => sum + Number(note.dataset.minutes), 0) || Number(slide === slides[0] || slide === slides.at(-1));
 const titleOf = (slide) => slide?.querySelector("h1, h2")?.textContent ?? "";
 const opened = Date.now();
 let speaker; // a window of its own, or, where the browser opens none, a panel in this page

@@ -22,9 +22,9 @@ from flowlib.course.pages.live.figures import LIVE_CSS, data, figures, scripts
 from flowlib.course.pages.web import plain, read_notebook, title_of, words_for_figure
 
 PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif")
-MINUTES = re.compile(
-    r"(\d+) minutes?\."
-)  # the first slide's notes say "14 minutes in all", which adds nothing
+MINUTES = re.compile(r"(\d+) minutes?\.")  # the first slide's "14 minutes in all" adds nothing
+
+FOLD = re.compile(r"<details><summary>.*?</summary>|</details>")  # around notes, where JupyterLab shows them
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,8 @@ def _stacks(cells: list[dict], folder: Path, live: set[str]) -> list[list[Slide]
             kind = "-"  # nothing lives in its place
         if kind == "skip":
             continue
+        if kind == "notes":
+            cell["source"] = FOLD.sub("", text(cell)).strip()
         if kind == "slide" or not stacks:
             stacks.append([[]])
         elif kind == "subslide":

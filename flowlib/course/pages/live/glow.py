@@ -34,7 +34,9 @@ def letters(images: Tensor) -> str:
 
 def bits(flow: Flow, images: Tensor) -> Tensor:
     """Bits per dimension of each image, (n,), on average over a few noises."""
-    noisy = uniform_dequantize(images.float().repeat(NOISES, 1, 1, 1), LEVELS, torch.Generator().manual_seed(0))
+    noisy = uniform_dequantize(
+        images.float().repeat(NOISES, 1, 1, 1), LEVELS, torch.Generator().manual_seed(0)
+    )
     return bits_per_dim(flow.log_prob(noisy), (1, 8, 8), LEVELS).view(NOISES, -1).mean(0)
 
 
@@ -68,7 +70,9 @@ def walk(flow: Flow, digits: Tensor) -> dict:
     latents = flow.bijection.inverse((digits + 0.5) / LEVELS)[0]
     first, second = torch.triu_indices(10, 10, 1)
     places = torch.arange(-4, 25).view(-1, 1, 1, 1, 1) / 20  # -0.2 ... 1.2
-    moved = quantize(flow.bijection.to_x(torch.lerp(latents[first], latents[second], places).flatten(0, 1)), LEVELS)
+    moved = quantize(
+        flow.bijection.to_x(torch.lerp(latents[first], latents[second], places).flatten(0, 1)), LEVELS
+    )
     blend = torch.lerp(digits[first], digits[second], places).round().clamp(0, LEVELS - 1).flatten(0, 1)
     return {
         "digits": letters(digits),

@@ -30,7 +30,7 @@ if (typeof Live !== "undefined") {
 function fit() {
   for (const words of document.querySelectorAll(".slide > ul, .alone .question")) {
     const holder = words.closest(".slide");
-    for (let size = 64; size >= 26 && holder.clientHeight; size -= 2) {
+    for (let size = words.matches("ul") ? 50 : 80; size >= 26 && holder.clientHeight; size -= 2) {
       words.style.fontSize = `${size}px`;
       if (holder.scrollHeight <= holder.clientHeight && words.scrollWidth <= words.clientWidth) break;
     }
@@ -62,7 +62,7 @@ const notesOf = (slide) => [...slide.querySelectorAll("aside.notes")];
 /* A minute for the first slide and one for the last; the others' notes say theirs. */
 const minutesOf = (slide) =>
   notesOf(slide).reduce((sum, note) => sum + Number(note.dataset.minutes), 0) || Number(slide === slides[0] || slide === slides.at(-1));
-const titleOf = (slide) => slide?.querySelector("h1, h2")?.textContent ?? "";
+const titleOf = (slide) => slide?.querySelector("h1, h2")?.firstChild.textContent ?? "";
 const opened = Date.now();
 let speaker; // a window of its own, or, where the browser opens none, a panel in this page
 

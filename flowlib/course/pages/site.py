@@ -17,10 +17,12 @@ from pathlib import Path
 from flowlib.course.exercises.exercise import text
 from flowlib.course.folders import CourseError, lesson_names
 from flowlib.course.pages import reference, templates
+from flowlib.course.pages.live import playground
 from flowlib.course.pages.web import MATH, read_notebook, replaced, title_of, words_for_figure
 
 KINDS = {"lesson": "Lesson", "demo": "Demo", "exercises": "Exercises"}
 CHEAT_SHEET = "cheatsheet.html"
+PLAYGROUND = "playground.html"
 # Pages that are no lesson, and their files.
 PAPERS = {
     "recipes": "assets/recipes.md",
@@ -95,7 +97,7 @@ def make_site(root: Path) -> Path:
             f"The site has faults:\n{(done.stdout + done.stderr).replace(str(source), 'lessons')}"
         )
     for page in target.rglob("*.html"):
-        if page.name != CHEAT_SHEET:  # the others are the theme's
+        if page.name not in (CHEAT_SHEET, PLAYGROUND):  # the others are the theme's
             page.write_text(accessible(page.read_text(encoding="utf-8")), encoding="utf-8")
     return target / "index.html"
 
@@ -123,6 +125,7 @@ def _write_source(root: Path, source: Path) -> None:
     shutil.copy(root / "assets" / "web" / "mathjax.js", source / "static")
     if (root / "assets" / CHEAT_SHEET).is_file():
         shutil.copy(root / "assets" / CHEAT_SHEET, source / "extra")
+    (source / "extra" / PLAYGROUND).write_text(playground.make_page(root), encoding="utf-8")
     pictures = root / "assets" / "figures"  # what else lies there would become pages
     shutil.copytree(pictures, source / "assets" / "figures", ignore=shutil.ignore_patterns("*.md", "*.py"))
     pages = {

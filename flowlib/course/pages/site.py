@@ -17,6 +17,7 @@ from pathlib import Path
 from flowlib.course.exercises.exercise import text
 from flowlib.course.folders import CourseError, lesson_names
 from flowlib.course.pages import reference, templates
+from flowlib.course.pages.live import figures as live
 from flowlib.course.pages.live import playground
 from flowlib.course.pages.web import MATH, read_notebook, replaced, title_of, words_for_figure
 
@@ -61,7 +62,7 @@ html_title = "Normalizing flows"
 html_static_path = ["static"]
 html_extra_path = ["extra"]
 html_favicon = "static/icon.svg"
-html_css_files = ["site.css"]
+html_css_files = ["site.css", "live.css"]
 html_copy_source = False
 html_show_sourcelink = False
 """
@@ -123,6 +124,7 @@ def _write_source(root: Path, source: Path) -> None:
     (source / "conf.py").write_text(CONF)
     shutil.copytree(STATIC, source / "static")
     shutil.copy(root / "assets" / "web" / "mathjax.js", source / "static")
+    shutil.copy(live.LIVE_CSS, source / "static")
     if (root / "assets" / CHEAT_SHEET).is_file():
         shutil.copy(root / "assets" / CHEAT_SHEET, source / "extra")
     (source / "extra" / PLAYGROUND).write_text(playground.make_page(root), encoding="utf-8")
@@ -146,7 +148,9 @@ def _write_source(root: Path, source: Path) -> None:
     known = reference.most_used(root)
     for page, path in pages.items():
         notebook = read_notebook(path)
+        notebook["cells"] = [cell for cell in notebook["cells"] if not _for_the_speaker(cell)]
         _prepare(notebook["cells"], page, root, path, equations, code)
+        notebook["cells"] += _live(notebook["cells"], path.parent.name, root, source / "static")
         if page.endswith("/lesson"):
             notebook["cells"] = reference.link_first_uses(notebook["cells"], known)
         target = source / f"{page}.ipynb"
@@ -168,13 +172,41 @@ def _write_source(root: Path, source: Path) -> None:
     (source / "index.md").write_text(index, encoding="utf-8")
 
 
+def _live(cells: list[dict], lesson: str, root: Path, static: Path) -> list[dict]:
+    """Put a lesson's live figures where its sliders stand; the cell with their scripts, if there are any."""
+    alive = [cell for cell in cells if cell.get("id") in live.figures(lesson) and cell["cell_type"] == "code"]
+    if not alive:
+        return []
+    for cell in alive:
+        place = templates.render("live.html", name=cell["id"])
+        cell["metadata"]["tags"] = ["remove-input"]
+        cell["outputs"] = [{"output_type": "display_data", "data": {"text/html": place}, "metadata": {}}]
+    for cell in cells:
+        if cell.get("id", "").endswith("-still") and cell["cell_type"] == "code":
+            cell["metadata"]["tags"].append("still")  # for print, and where no script runs
+    folder = static / "live"
+    folder.mkdir(exist_ok=True)
+    scripts = live.scripts(root, lesson)
+    for script in scripts:
+        shutil.copy(script, folder)
+    (folder / f"{lesson}.data.js").write_text(live.data(lesson), encoding="utf-8")
+    names = [*(script.name for script in scripts[:-1]), f"{lesson}.data.js", scripts[-1].name]
+    page = templates.render("live_scripts.html", names=names)
+    return [{"cell_type": "markdown", "id": "live-scripts", "metadata": {}, "source": page}]
+
+
+def _for_the_speaker(cell: dict) -> bool:
+    return cell["metadata"].get("slideshow", {}).get("slide_type") == "notes"
+
+
 def _prepare(cells: list[dict], page: str, root: Path, path: Path, equations: dict, code: set[str]) -> None:
     """Words for figures, targets for equations, links for citations; all in place."""
     for index, cell in enumerate(cells):
         if cell["cell_type"] == "code":
-            folded = cell["metadata"].get("jupyter", {}).get("outputs_hidden", False)
+            hidden = cell["metadata"].get("jupyter", {})
+            tags = {"hide-output": hidden.get("outputs_hidden"), "remove-input": hidden.get("source_hidden")}
             words = {"mystnb": {"image": {"alt": words_for_figure(cells, index)}}}
-            cell["metadata"] = {**words, "tags": ["hide-output"] if folded else []}
+            cell["metadata"] = {**words, "tags": [tag for tag, asked in tags.items() if asked]}
             cell["outputs"] = [
                 output for output in cell["outputs"] if "widget-view" not in json.dumps(output)
             ]

@@ -8,7 +8,8 @@ const Playground = (() => {
   const N = 2000; // points that move
   const WINDOW = [-4, 4];
   const CHUNK = 100; // points that go through a flow at once, so that the page goes on answering
-  const COARSE = 30;
+  const COARSE = 30; // cells along a side of a first, quick picture of a density
+  const EMPTY = 6; // nats below the target's peak: next to nothing
   const SECONDS = { planar: 0.35, realnvp: 0.9, nsf: 1.3, maf: 1.5, cnf: 0.6 }; // to play one layer
   const still = window.matchMedia("(prefers-reduced-motion: reduce)");
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -248,6 +249,19 @@ const Playground = (() => {
     say();
   }
 
+  /** Choose the place that the flow likes best of those where the target has next to nothing. */
+  function findBridge() {
+    const target = targetOf();
+    const flow = flowOf();
+    stop();
+    work("bridge", densityOver((x) => flow.logProb(x, x.length / 2), (values, size) => {
+      if (size !== data.cells) return;
+      const best = d3.maxIndex(values, (logP, i) => (target.density[i] < target.top - EMPTY ? logP : -Infinity));
+      const centres = cells(size);
+      pick([centres[best % size], centres[Math.floor(best / size)]], depthOf());
+    }));
+  }
+
   function choosePoint(x) {
     state.pick = x.map((value) => Math.max(-9, Math.min(9, value)));
     ["x1", "x2"].forEach((id, i) => {
@@ -391,9 +405,9 @@ const Playground = (() => {
       panel.curve(found.stops.flatMap((stop) => [...stop]), { colour: "reference", width: 1, alpha: 0.3 });
       panel.curve(soFar, { colour: "reference", width: 1.8 });
       panel.points(soFar, { colour: "reference", radius: 2.5 });
+      ring(panel, here);
       ring(panel, found.stops[0], "z");
       ring(panel, found.stops.at(-1), "x");
-      ring(panel, here);
     }
     const name = state.depth === 0 ? "noise z" : state.depth === depthOf() ? "x" : null;
     panel.title(name ?? `${state.flow === "cnf" ? "time" : "layer"} ${activeLayer() + 1} of ${depthOf()}`);
@@ -459,9 +473,9 @@ const Playground = (() => {
     if (!found) return "";
     const target = targetLogProb(state.pick);
     const thin = Math.exp(targetOf().top - found.logProb);
-    if (target < targetOf().top - 5 && found.logProb > target + 2 && found.logProb > targetOf().top - 9)
-      return ` You clicked a bridge: the target has next to nothing here, the flow ${thin < 30 ? "a good deal" : `1/${Math.round(thin)} of the target's peak`}. ` +
-        "It moves noise without tearing it, so what was one cloud stays connected.";
+    if (target < targetOf().top - EMPTY && found.logProb > target + 2 && found.logProb > targetOf().top - 10)
+      return ` Your point is on a bridge: the target has next to nothing there, the flow 1/${Math.max(2, Math.round(thin))} of ` +
+        "the target's peak. It moves noise without tearing it, so what was one cloud stays connected.";
     return "";
   }
 
@@ -586,6 +600,7 @@ const Playground = (() => {
       if (state.depth === depthOf()) state.depth = 0;
       play(depthOf());
     });
+    at("bridge").addEventListener("click", findBridge);
     at("back").addEventListener("click", () => play(Math.max(0, Math.ceil(state.depth - 1))));
     at("next").addEventListener("click", () => play(Math.min(depthOf(), Math.floor(state.depth + 1))));
     for (const id of ["arrows", "grid", "faint", "by-angle", "by-density"]) at(id).addEventListener("change", draw);

@@ -181,21 +181,18 @@ const Playground = (() => {
   function showDensity() {
     const layers = Math.round(state.depth);
     const key = `density ${layers} ${state.target}.${state.flow}`;
-    const show = () => {
-      const found = kept.get(key);
-      if (found) drawHeat(panels.model, ...found);
-      ring(panels.model, stopOf(layers));
-    };
     if (showDensity.key !== key && !kept.has(key)) {
       const flow = flowOf();
-      const score = (x) => logProbAfter(flow, layers, x);
-      work("density", densityOver(score, (...found) => {
+      const keep = (...found) => {
         kept.set(key, found);
-        if (showDensity.key === key) draw();
-      }));
+        draw();
+      };
+      work("density", densityOver((x) => logProbAfter(flow, layers, x), keep));
     }
     showDensity.key = key;
-    show();
+    showDensity.last = kept.get(key) ?? showDensity.last; // until it is known, the picture before stays
+    if (showDensity.last) drawHeat(panels.model, ...showDensity.last);
+    ring(panels.model, way()?.stops[layers]);
     panels.model.title(layers === depthOf() ? "what the flow calls likely" : `density after ${layers} of ${depthOf()}`);
   }
 
@@ -236,8 +233,6 @@ const Playground = (() => {
     }
     return way.found;
   }
-
-  const stopOf = (layers) => way()?.stops[layers];
 
   /** Choose the point that is at `place` after `layers` layers. */
   function pick(place, layers) {
@@ -409,7 +404,7 @@ const Playground = (() => {
       ring(panel, found.stops[0], "z");
       ring(panel, found.stops.at(-1), "x");
     }
-    const name = state.depth === 0 ? "noise z" : state.depth === depthOf() ? "x" : null;
+    const name = state.depth === 0 ? "noise z" : state.depth === depthOf() ? "x: what the flow makes of noise" : null;
     panel.title(name ?? `${state.flow === "cnf" ? "time" : "layer"} ${activeLayer() + 1} of ${depthOf()}`);
   }
 
@@ -463,8 +458,8 @@ const Playground = (() => {
         `Each rail is ${how} in its own way, and only the frozen coordinate says how.`;
     }
     if (order)
-      return `First the ${ORDINAL[order[0]]} coordinate moves, by one rule for all points; then the ${ORDINAL[order[1]]}, ` +
-        `by a rule that the new ${ORDINAL[order[0]]} coordinate decides.`;
+      return `One after the other: the ${ORDINAL[order[0]]} coordinate by one rule for all points, ` +
+        `then the ${ORDINAL[order[1]]} by a rule that the new ${ORDINAL[order[0]]} one decides.`;
     return "Every point is carried by the wind that the arrows show (drawn twice as long). Neighbours stay neighbours: no path crosses another.";
   }
 

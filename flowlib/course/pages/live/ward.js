@@ -56,7 +56,7 @@ const Ward = (() => {
   }
 
   const EDGE = 2;
-  const END_SLOPE = 0.5;
+  const END_SLOPE = 0.2;
   const box = () => Flow.spline({ bound: EDGE, widths: [1, 1, 1, 1], heights: [1, 1, 1, 1], slopes: [END_SLOPE, 1.1, 0.9, 1.1, END_SLOPE] });
 
   /** The spec of a MAF in which the first variable's parameters see that variable. */
@@ -87,12 +87,12 @@ const Ward = (() => {
     order: {
       lesson: "2",
       says: "The inverse runs the layers in the order of forward.",
-      eye: "A RealNVP, trained on a banana. Its samples and its density are two different things.",
+      eye: "An NSF, trained on rings. Its samples and its density are two different things.",
       would: "layers in the wrong order are still a bijection with the right log-determinant and mass 1, but of another map: there and back fails",
       wrong: "for layer in layers:            z, d = layer.inverse(z)",
       right: "for layer in reversed(layers):  z, d = layer.inverse(z)",
       build() {
-        const { layers } = healthy("banana.realnvp");
+        const { layers } = healthy("rings.nsf");
         const inverse = (points, n) => layers.reduce((x, layer) => {
           const { points: z, logDet } = layer.inverse(x.points, n);
           return { points: z, logDet: logDet.map((d, r) => d + x.logDet[r]) };
@@ -108,8 +108,8 @@ const Ward = (() => {
       wrong: "u_hat = u + (m(w·u) - w·u) * w / |w|",
       right: "u_hat = u + (m(w·u) - w·u) * w / |w|²",
       build: () => withLayers([
-        planarByNorm({ w: [0.5, 0.1], u: [-5, 1], b: 0 }),
-        planarByNorm({ w: [-0.1, 0.6], u: [0.5, -3.5], b: 0.3 }),
+        planarByNorm({ w: [0.8, 0.3], u: [-6, -1], b: 0 }),
+        planarByNorm({ w: [-0.3, 0.8], u: [1.5, 1], b: 0.3 }),
       ]),
     },
     turns: {
@@ -162,6 +162,7 @@ const Ward = (() => {
 
   // ------------------------------------------------------------------------------------- laws
 
+  // Tolerances leave room for a healthy CNF, whose eight steps of RK4 are right to about 0.01.
   const TRIES = 300;
 
   /** Points to try: where the flow puts its samples, and all over the window. */
@@ -178,7 +179,7 @@ const Ward = (() => {
         const z = Flow.normals(2 * TRIES, 5);
         const back = flow.inverse(flow.forward(z, TRIES).points, TRIES).points;
         const worst = d3.max(z, (value, i) => Math.abs(value - back[i]));
-        return { holds: worst < 1e-3, found: `off by ${worst < 1e-3 ? "less than 0.001" : number(worst)} at worst` };
+        return { holds: worst < 0.02, found: `off by ${worst < 0.02 ? "less than 0.02" : number(worst)} at worst` };
       },
     },
     {
@@ -194,7 +195,7 @@ const Ward = (() => {
         };
         const [a, b] = [slope(0), slope(1)];
         const gaps = Array.from(said, (d, r) => Math.abs(d - Math.log(Math.abs(a[2 * r] * b[2 * r + 1] - a[2 * r + 1] * b[2 * r]))));
-        const off = gaps.filter((gap) => !(gap < 0.01)).length;
+        const off = gaps.filter((gap) => !(gap < 0.1)).length;
         // A kink of a net that lies between the two ends of a difference is no mistake.
         return { holds: off <= 0.02 * TRIES, found: `off at ${off} of ${TRIES} points, by ${number(d3.quantile(gaps, 0.98))} nats` };
       },

@@ -1,4 +1,4 @@
-"""Train the flows of the playground again: python assets/weights/playground.py [target.flow ...]
+"""Train the flows of the playground again: python assets/weights/playground.py  (about 10 minutes)
 
 Writes playground.safetensors beside this file: five flows on five targets, and one flow that is broken by
 its design. The page counts the nats that each misses on held-out points.
@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from flowlib.course.pages.live.playground import FLOWS, TARGETS, without_turns
+from flowlib.course.pages.live.playground import KINDS, TARGETS, without_turns
 from flowlib.training import fit
 
 HERE = Path(__file__).with_suffix(".safetensors")
@@ -21,16 +21,18 @@ SETTINGS = {
     "maf": {"steps": 3000, "lr": 4e-3},
     "cnf": {"steps": 2000, "lr": 1e-2},
 }
-RUNS = {f"{target}.{flow}": (target, flow) for target in TARGETS for flow in FLOWS}
+# By name: how to build it, its target, its kind.
+FLOWS = {f"{target}.{kind}": (KINDS[kind], target, kind) for target in TARGETS for kind in KINDS}
+FLOWS["moons.without_turns"] = (without_turns, "moons", "realnvp")
 
 
 def main(names: list[str]) -> None:
     weights = load_file(HERE) if HERE.exists() else {}
-    for name in names or [*RUNS, "moons.without_turns"]:
-        target, kind = RUNS.get(name, ("moons", "realnvp"))
+    for name in names or FLOWS:
+        build, target, kind = FLOWS[name]
         train, valid = TARGETS[target].sample(20_000, 0), TARGETS[target].sample(2_000, 1)
         torch.manual_seed(0)
-        flow = FLOWS[kind]() if name in RUNS else without_turns()
+        flow = build()
         history = fit(flow, train, valid, **SETTINGS[kind])
         missed = min(history.valid) + TARGETS[target].log_prob(valid).mean().item()
         print(f"{name}: {missed:.3f} nats missed on validation, {history.seconds:.0f} s", flush=True)

@@ -21,7 +21,7 @@ from flowlib.assets import load_weights
 from flowlib.autoregressive import MaskedAutoregressive
 from flowlib.base import StandardNormal
 from flowlib.bijection import Bijection, Chain, Inverse
-from flowlib.continuous import Continuous
+from flowlib.continuous import Continuous, VelocityMLP
 from flowlib.coupling import Coupling
 from flowlib.course.pages import templates
 from flowlib.course.pages.live.export import flow_spec
@@ -48,6 +48,7 @@ class Target:
         draw: draw(n, seed) -> (n, 2), in the set's own units.
         log_density: its exact log-density there, (n, 2) -> (n,).
         centre, scale: x = scale · (own units - centre).
+        parts: x on two parts of the set that do not touch, if it has such.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Target:
     log_density: Callable[[Tensor], Tensor]
     centre: tuple[float, float] = (0.0, 0.0)
     scale: float = 1.0
+    parts: tuple[tuple[float, float], tuple[float, float]] | None = None
 
     def sample(self, n: int, seed: int) -> Tensor:
         """Draws, (n, 2)."""
@@ -114,8 +116,15 @@ TARGETS = {
         moons_log_density(0.08),
         (0.5, 0.25),
         2.0,
+        parts=((-1.0, 1.5), (1.0, -1.5)),
     ),
-    "checkerboard": Target("checkerboard", sets.checkerboard, checkerboard_log_density, scale=0.8),
+    "checkerboard": Target(
+        "checkerboard",
+        sets.checkerboard,
+        checkerboard_log_density,
+        scale=0.8,
+        parts=((-0.8, -0.8), (0.8, 0.8)),
+    ),
     "spirals": Target("spirals", sets.spirals, spirals_log_density(0.1)),
     "banana": Target("banana", sets.banana, sets.banana_log_prob, (2.5, 0.0), 0.55),
     "rings": Target("rings", lambda n, seed: sets.rings(n, noise=0.1, seed=seed), rings_log_density(0.1)),
@@ -128,7 +137,7 @@ TITLES = {
     "maf": "MAF",
     "cnf": "CNF",
 }
-FLOWS: dict[str, Callable[[], Flow]] = {
+KINDS: dict[str, Callable[[], Flow]] = {
     "planar": lambda: PlanarFlow(2, 24, cheap="density"),
     "realnvp": lambda: RealNVP(2, 8, HIDDEN),
     "nsf": lambda: NSF(2, 4, HIDDEN),
@@ -149,15 +158,15 @@ def one_step_each(flow: Flow) -> Flow:
     A step of length h that starts at time t is a whole solve, from 0 to 1, of the velocity h·v(t + h·time).
     """
     whole, steps = flow.bijection, []
+    assert isinstance(whole, Continuous) and isinstance(whole.net, VelocityMLP)
     h = 1 / whole.step_count
     for step in range(whole.step_count):
         net = copy.deepcopy(whole.net)
-        first, last = net.layers[0], net.layers[-1]
+        first, *_, last = net.linears()
         with torch.no_grad():
-            first.bias += step * h * net.time
-            net.time *= h
-            last.weight *= h
-            last.bias *= h
+            first.bias.add_(net.time, alpha=step * h)
+            for numbers in (net.time, last.weight, last.bias):
+                numbers.mul_(h)
         steps.append(Continuous(net, method=whole.method, steps=1))
     return Flow(Chain(*steps), flow.base)
 
@@ -165,14 +174,19 @@ def one_step_each(flow: Flow) -> Flow:
 def trained(name: str) -> Flow:
     """A flow of the playground by its name in the file of weights, such as "moons.planar"."""
     kind = name.split(".")[1]
-    flow = load_weights(FLOWS[kind]() if kind in FLOWS else without_turns(), "playground", name)
+    flow = KINDS[kind]() if kind in KINDS else without_turns()
+    load_weights(flow, "playground", name)
     return one_step_each(flow) if kind == "cnf" else flow
 
 
 def in_a_hurry() -> Flow:
     """The CNF of the rings, solved by two Euler steps."""
-    net = load_weights(FLOWS["cnf"](), "playground", "rings.cnf").bijection.net
-    return Flow(Continuous(net, method="euler", steps=2), StandardNormal((2,)))
+    flow = KINDS["cnf"]()
+    load_weights(flow, "playground", "rings.cnf")
+    solver = flow.bijection
+    assert isinstance(solver, Continuous)
+    solver.method, solver.step_count = "euler", 2
+    return flow
 
 
 def picture(layer: Bijection) -> dict:
@@ -200,6 +214,7 @@ def shown(target: Target) -> dict:
     density = target.log_prob(torch.stack([x1.flatten(), x2.flatten()], 1))
     return {
         "title": target.title,
+        "parts": target.parts,
         "points": packed(points),
         "logProb": packed(target.log_prob(points)),
         "density": packed(density.clamp(min=LOWEST)),
@@ -208,13 +223,16 @@ def shown(target: Target) -> dict:
 
 def data() -> dict:
     """What the page draws from: targets, trained flows and what their layers look like."""
-    flows = {f"{target}.{kind}": trained(f"{target}.{kind}") for target in TARGETS for kind in FLOWS}
+    flows = {f"{target}.{kind}": trained(f"{target}.{kind}") for target in TARGETS for kind in KINDS}
     return {
         "cells": CELLS,
+        "lowest": LOWEST,
         "targets": {name: shown(target) for name, target in TARGETS.items()},
         "flows": TITLES,
         "specs": {name: flow_spec(flow) for name, flow in flows.items()},
-        "layers": {name: [picture(layer) for layer in flow.bijection.layers] for name, flow in flows.items()},
+        "layers": {
+            name: [picture(layer) for _, layer in flow.bijection.steps()] for name, flow in flows.items()
+        },
         "withoutTurns": flow_spec(trained("moons.without_turns")),
         "coarse": flow_spec(in_a_hurry()),
     }
@@ -223,7 +241,7 @@ def data() -> dict:
 def make_page(root: Path) -> str:
     """The playground as one page that needs nothing else."""
     scripts = [root / "assets" / "web" / "d3.js"]
-    scripts += [HERE / f"{name}.js" for name in ("flow", "live", "playground", "ward")]
+    scripts += [HERE / f"{name}.js" for name in ("flow", "live", "travel", "playground", "ward")]
     return templates.render(
         "playground.html",
         styles=[(HERE / name).read_text(encoding="utf-8") for name in ("live.css", "playground.css")],

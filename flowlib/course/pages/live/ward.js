@@ -3,10 +3,9 @@
 "use strict";
 
 const Ward = (() => {
-  const { work, floats, densityOver } = Playground;
+  const { WINDOW, work, floats, densityOver } = Travel;
   const { number } = Live;
   const at = (id) => document.getElementById(id);
-  const WINDOW = [-4, 4];
   const colours = {};
   const panels = {};
   const cured = new Set();
@@ -20,7 +19,10 @@ const Ward = (() => {
   const withLogDet = (layer, change) => {
     const changed = (run, sign) => (points, n) => {
       const found = run(points, n);
-      return { points: found.points, logDet: found.logDet.map((d, r) => change(d, r, sign > 0 ? found.points : points, sign)) };
+      return {
+        points: found.points,
+        logDet: found.logDet.map((d, r) => change(d, r, sign > 0 ? found.points : points, sign)),
+      };
     };
     return { ...layer, forward: changed(layer.forward, 1), inverse: changed(layer.inverse, -1) };
   };
@@ -57,7 +59,13 @@ const Ward = (() => {
 
   const EDGE = 2;
   const END_SLOPE = 0.2;
-  const box = () => Flow.spline({ bound: EDGE, widths: [1, 1, 1, 1], heights: [1, 1, 1, 1], slopes: [END_SLOPE, 1.1, 0.9, 1.1, END_SLOPE] });
+  const box = () =>
+    Flow.spline({
+      bound: EDGE,
+      widths: [1, 1, 1, 1],
+      heights: [1, 1, 1, 1],
+      slopes: [END_SLOPE, 1.1, 0.9, 1.1, END_SLOPE],
+    });
 
   /** The spec of a MAF in which the first variable's parameters see that variable. */
   function seesItself(spec) {
@@ -81,22 +89,29 @@ const Ward = (() => {
       would: "a wrong sign leaves there and back exact, and spoils the log-determinant and the mass",
       wrong: "log_prob = base.log_prob(z) - log_det   # log_det of x → z",
       right: "log_prob = base.log_prob(z) + log_det   # log_det of x → z",
-      build: () => withLayers(healthy("moons.realnvp").layers.map((layer) =>
-        ({ ...layer, inverse: withLogDet(layer, (d) => -d).inverse }))),
+      build: () =>
+        withLayers(
+          healthy("moons.realnvp").layers.map((layer) => ({ ...layer, inverse: withLogDet(layer, (d) => -d).inverse })),
+        ),
     },
     order: {
       lesson: "2",
       says: "The inverse runs the layers in the order of forward.",
       eye: "An NSF, trained on rings. Its samples and its density are two different things.",
-      would: "layers in the wrong order are still a bijection with the right log-determinant and mass 1, but of another map: there and back fails",
+      would:
+        "layers in the wrong order are still a bijection with the right log-determinant and mass 1, but of another map: there and back fails",
       wrong: "for layer in layers:            z, d = layer.inverse(z)",
       right: "for layer in reversed(layers):  z, d = layer.inverse(z)",
       build() {
         const { layers } = healthy("rings.nsf");
-        const inverse = (points, n) => layers.reduce((x, layer) => {
-          const { points: z, logDet } = layer.inverse(x.points, n);
-          return { points: z, logDet: logDet.map((d, r) => d + x.logDet[r]) };
-        }, { points, logDet: new Float64Array(n) });
+        const inverse = (points, n) =>
+          layers.reduce(
+            (x, layer) => {
+              const { points: z, logDet } = layer.inverse(x.points, n);
+              return { points: z, logDet: logDet.map((d, r) => d + x.logDet[r]) };
+            },
+            { points, logDet: new Float64Array(n) },
+          );
         return withLayers([{ forward: withLayers(layers).forward, inverse }]);
       },
     },
@@ -107,10 +122,11 @@ const Ward = (() => {
       would: "a fold sends two z to one x, so there and back fails, and the mass is not 1",
       wrong: "u_hat = u + (m(w·u) - w·u) * w / |w|",
       right: "u_hat = u + (m(w·u) - w·u) * w / |w|²",
-      build: () => withLayers([
-        planarByNorm({ w: [0.8, 0.3], u: [-6, -1], b: 0 }),
-        planarByNorm({ w: [-0.3, 0.8], u: [1.5, 1], b: 0.3 }),
-      ]),
+      build: () =>
+        withLayers([
+          planarByNorm({ w: [0.8, 0.3], u: [-6, -1], b: 0 }),
+          planarByNorm({ w: [-0.3, 0.8], u: [1.5, 1], b: 0.3 }),
+        ]),
     },
     turns: {
       lesson: "4",
@@ -125,16 +141,22 @@ const Ward = (() => {
       lesson: "5",
       says: "One scale moves many numbers, and is counted once.",
       eye: "An NSF, trained on a checkerboard; a last layer scales both coordinates by 0.8.",
-      would: "a scale that is counted once makes all densities wrong by one factor: the eye sees nothing, the mass does",
+      would:
+        "a scale that is counted once makes all densities wrong by one factor: the eye sees nothing, the mass does",
       wrong: "log_det = log_scale.sum()           # one channel, H·W pixels",
       right: "log_det = H * W * log_scale.sum()   # here H·W = 2",
-      build: () => withLayers([...healthy("checkerboard.nsf").layers, withLogDet(Flow.affine({ scale: [0.8, 0.8], shift: [0, 0] }), (d) => d / 2)]),
+      build: () =>
+        withLayers([
+          ...healthy("checkerboard.nsf").layers,
+          withLogDet(Flow.affine({ scale: [0.8, 0.8], shift: [0, 0] }), (d) => d / 2),
+        ]),
     },
     mask: {
       lesson: "6",
       says: "An output of the masked net sees its own input.",
       eye: "A MAF, trained on a banana.",
-      would: "a variable that decides its own scale makes the Jacobian's diagonal more than that scale: log-determinant, mass and the way back all fail",
+      would:
+        "a variable that decides its own scale makes the Jacobian's diagonal more than that scale: log-determinant, mass and the way back all fail",
       wrong: "mask = degree_out >= degree_hidden",
       right: "mask = degree_out >  degree_hidden",
       build: () => Flow.build(seesItself(data.specs["banana.maf"])),
@@ -143,7 +165,8 @@ const Ward = (() => {
       lesson: "7",
       says: "The solver takes too few steps.",
       eye: "A CNF, trained on rings with eight careful steps, and then run by someone in a hurry.",
-      would: "a solver with too few steps misses on the way there and on the way back, and the trace that it adds up belongs to neither",
+      would:
+        "a solver with too few steps misses on the way there and on the way back, and the trace that it adds up belongs to neither",
       wrong: 'Continuous(net, method="euler", steps=2)',
       right: 'Continuous(net, method="rk4", steps=8)',
       build: () => Flow.build(data.coarse),
@@ -155,8 +178,16 @@ const Ward = (() => {
       would: "a wrong tail shows where the tail is: the log-determinant fails outside the box, and the mass with it",
       wrong: "where(inside, z, x), log_slope",
       right: "where(inside, z, x), where(inside, log_slope, 0)",
-      build: () => withLayers([...healthy("spirals.nsf").layers, withLogDet(box(), (d, r, x, sign) =>
-        [x[2 * r], x[2 * r + 1]].reduce((sum, value) => sum - (Math.abs(value) > EDGE ? sign * Math.log(END_SLOPE) : 0), d))]),
+      build: () =>
+        withLayers([
+          ...healthy("spirals.nsf").layers,
+          withLogDet(box(), (d, r, x, sign) =>
+            [x[2 * r], x[2 * r + 1]].reduce(
+              (sum, value) => sum - (Math.abs(value) > EDGE ? sign * Math.log(END_SLOPE) : 0),
+              d,
+            ),
+          ),
+        ]),
     },
   };
 
@@ -189,15 +220,24 @@ const Ward = (() => {
         const x = tries(flow);
         const said = flow.inverse(x, TRIES).logDet;
         const slope = (i) => {
-          const moved = (by) => flow.inverse(x.map((value, k) => (k % 2 === i ? value + by : value)), TRIES).points;
+          const moved = (by) =>
+            flow.inverse(
+              x.map((value, k) => (k % 2 === i ? value + by : value)),
+              TRIES,
+            ).points;
           const [up, down] = [moved(h), moved(-h)];
           return up.map((value, k) => (value - down[k]) / (2 * h));
         };
         const [a, b] = [slope(0), slope(1)];
-        const gaps = Array.from(said, (d, r) => Math.abs(d - Math.log(Math.abs(a[2 * r] * b[2 * r + 1] - a[2 * r + 1] * b[2 * r]))));
+        const gaps = Array.from(said, (d, r) =>
+          Math.abs(d - Math.log(Math.abs(a[2 * r] * b[2 * r + 1] - a[2 * r + 1] * b[2 * r]))),
+        );
         const off = gaps.filter((gap) => !(gap < 0.1)).length;
         // A kink of a net that lies between the two ends of a difference is no mistake.
-        return { holds: off <= 0.02 * TRIES, found: `off at ${off} of ${TRIES} points, by ${number(d3.quantile(gaps, 0.98))} nats` };
+        return {
+          holds: off <= 0.02 * TRIES,
+          found: `off at ${off} of ${TRIES} points, by ${number(d3.quantile(gaps, 0.98))} nats`,
+        };
       },
     },
     {
@@ -209,7 +249,19 @@ const Ward = (() => {
         const centres = d3.range(side).map((i) => low + (i + 0.5) * width);
         let mass = 0;
         for (const x2 of centres) {
-          mass += d3.sum(flow.logProb(Live.zip(centres, centres.map(() => x2)), side), Math.exp) * width * width;
+          mass +=
+            d3.sum(
+              flow.logProb(
+                Live.zip(
+                  centres,
+                  centres.map(() => x2),
+                ),
+                side,
+              ),
+              Math.exp,
+            ) *
+            width *
+            width;
           yield;
         }
         return { holds: Math.abs(mass - 1) < 0.02, found: number(mass) };
@@ -259,22 +311,38 @@ const Ward = (() => {
     panels.samples.title("what it samples");
     panels.likely.clear();
     panels.likely.title("what it calls likely");
-    work("ward", densityOver((x) => flow.logProb(x, x.length / 2), (values, size) => {
-      const top = d3.quantile(values, 0.999);
-      panels.likely.heat(values.map((v) => Math.sqrt(Math.exp(v - top)) || 0), size, size, [...WINDOW, ...WINDOW], { low: 0, high: 1 });
-    }));
+    work(
+      "ward",
+      densityOver(
+        (x) => flow.logProb(x, x.length / 2),
+        data.cells,
+        (values, size) => {
+          const top = d3.quantile(values, 0.999);
+          panels.likely.heat(
+            values.map((v) => Math.sqrt(Math.exp(v - top)) || 0),
+            size,
+            size,
+            [...WINDOW, ...WINDOW],
+            { low: 0, high: 1 },
+          );
+        },
+      ),
+    );
   }
 
   function runLaws() {
     const body = at("results").tBodies[0];
     body.replaceChildren();
     at("results").hidden = false;
-    work("laws", examine(flowOf(patient), (name, holds, found) => {
-      const row = body.insertRow();
-      Live.element(row, "th", { scope: "row" }, name);
-      Live.element(row, "td", {}, found);
-      Live.element(row, "td", holds ? {} : { class: "broken" }, holds ? "holds" : "broken");
-    }));
+    work(
+      "laws",
+      examine(flowOf(patient), (name, holds, found) => {
+        const row = body.insertRow();
+        Live.element(row, "th", { scope: "row" }, name);
+        Live.element(row, "td", {}, found);
+        Live.element(row, "td", holds ? {} : { class: "broken" }, holds ? "holds" : "broken");
+      }),
+    );
   }
 
   function guess(name) {
@@ -293,7 +361,12 @@ const Ward = (() => {
   function start(given) {
     data = given;
     Object.keys(PATIENTS).forEach((name, k) => {
-      const bed = Live.element(at("beds"), "button", { type: "button", value: name, "data-number": `Flow ${k + 1}` }, `Flow ${k + 1}`);
+      const bed = Live.element(
+        at("beds"),
+        "button",
+        { type: "button", value: name, "data-number": `Flow ${k + 1}` },
+        `Flow ${k + 1}`,
+      );
       bed.addEventListener("click", () => see(name));
     });
     for (const name of Object.keys(PATIENTS).sort((a, b) => d3.ascending(PATIENTS[a].says, PATIENTS[b].says))) {

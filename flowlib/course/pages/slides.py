@@ -50,21 +50,26 @@ class Slide:
     """The parts of a slide, sorted by where they stand on it."""
 
     parts: list[Part]
+    inherited: str = ""  # the heading of the slide above, for one that has none
 
     @property
-    def live(self) -> list[Piece]:
-        return [piece for part in self.parts for piece in part.pieces if piece.kind == "live"]
+    def figures(self) -> list[Piece]:
+        """What stands beside the words: live figures, or the picture that an answer speaks of."""
+        kinds = ("live", "picture") if self.answers else ("live",)
+        at_once = [part for part in self.parts if part.kind not in ("fragment", "notes")]
+        return [piece for part in at_once for piece in part.pieces if piece.kind in kinds]
 
     @property
     def heading(self) -> str:
-        return self._first[0]
+        return self._first[0] or self.inherited
 
     @property
     def shown(self) -> list[Part]:
-        """What is there at once, without the heading and the live figures."""
-        shown = [Part("-", [Piece("html", self._first[1])])] if self._first[1].strip() else []
-        for part in self.parts[bool(self._first[0]) :]:
-            pieces = [piece for piece in part.pieces if piece.kind != "live"]
+        """What is there at once, without the heading and the figures."""
+        heading, below = self._first
+        shown = [Part("-", [Piece("html", below)])] if below.strip() else []
+        for part in self.parts[bool(heading) :]:
+            pieces = [piece for piece in part.pieces if piece not in self.figures]
             if part.kind not in ("fragment", "notes") and pieces:
                 shown.append(Part(part.kind, pieces))
         return shown
@@ -116,8 +121,12 @@ def make_slides(root: Path, lesson: str) -> Path:
 def _stacks(cells: list[dict], folder: Path, live: set[str]) -> list[list[Slide]]:
     """The slides, in stacks of those that lie below each other."""
     stacks: list[list[list[Part]]] = []
+    sliders = {cell.get("id", "") for cell in cells} - live
+    stills = {name.removesuffix("slider") + "still" for name in sliders if name.endswith("-slider")}
     for index, cell in enumerate(cells):
         kind = cell["metadata"].get("slideshow", {}).get("slide_type", "-")
+        if kind == "skip" and cell.get("id") in stills:
+            kind = "-"  # nothing lives in its place
         if kind == "skip":
             continue
         if kind == "slide" or not stacks:
@@ -129,8 +138,8 @@ def _stacks(cells: list[dict], folder: Path, live: set[str]) -> list[list[Slide]
         elif pieces := _pieces(cells, index, folder):
             found = MINUTES.match(plain(text(cell))) if kind == "notes" else None
             stacks[-1][-1].append(Part(kind, pieces, int(found.group(1)) if found else 0))
-    shown = [[Slide(parts) for parts in stack if parts] for stack in stacks]
-    return [stack for stack in shown if stack]
+    shown = [[parts for parts in stack if parts] for stack in stacks]
+    return [[Slide(parts, Slide(stack[0]).heading) for parts in stack] for stack in shown if stack]
 
 
 def _pieces(cells: list[dict], index: int, folder: Path) -> list[Piece]:

@@ -34,6 +34,7 @@ Live.figure("affine-slider", {
     { name: "a", min: -3, max: 3, step: 0.1, value: 0.6 },
     { name: "b", min: -3, max: 3, step: 0.1, value: 0 },
   ],
+  answer: { a: 2, b: 1 },
   play: { control: "a", from: 0.6, to: 3, seconds: 6, smooth: true },
   draw([panel], { a, b }) {
     if (Math.abs(a) < 1e-9) {
@@ -89,9 +90,10 @@ Live.figure("learning-slider", {
     { x: [-5, 5.5], y: [0, 0.4], xlabel: "x", xticks: [-4, 0, 4], yticks: [0, 0.2, 0.4] },
   ],
   controls: [{ name: "step", min: 0, max: 600, step: 20, value: 0 }],
+  answer: { step: 600 },
   play: { control: "step", from: 0, to: 600, seconds: 9 },
   prepare(data) {
-    const base = Flow.base.beta({ a: 2, b: 5 });
+    const { base } = Flow.build({ base: data.base, layers: [] });
     const points = Float64Array.from(data.points);
     return { ...data, base, points, pZ: density(base.logProb(UNIT, UNIT.length)), bars: histogram(points, -5, 5.5, 42) };
   },

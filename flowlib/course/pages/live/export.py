@@ -10,8 +10,8 @@ anything else is refused in words.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from flowlib.planar import Planar, Radial
 __all__ = ["flow_spec", "layer_spec"]
 
 Spec = dict[str, Any]
+T = TypeVar("T")
 ACTIVATIONS = {nn.ReLU: "relu", nn.Tanh: "tanh"}
 
 
@@ -59,7 +60,7 @@ def layer_spec(layer: Bijection, dim: int) -> Spec:
     return {"name": type(layer).__name__, **_known(LAYERS, "layer", layer)(layer, dim)}
 
 
-def _known(table: dict[type, Callable], what: str, thing: object) -> Callable:
+def _known(table: Mapping[type, T], what: str, thing: object) -> T:
     """What describes things of this class; a subclass may have formulas of its own."""
     if type(thing) not in table:
         names = ", ".join(known.__name__ for known in table)
@@ -67,7 +68,7 @@ def _known(table: dict[type, Callable], what: str, thing: object) -> Callable:
     return table[type(thing)]
 
 
-# ---------------------------------------------------------------------------------------- layers
+# --------------------------------------------------------------------------- layers
 
 
 def _affine(layer: scalar.Affine, dim: int) -> Spec:
@@ -76,7 +77,11 @@ def _affine(layer: scalar.Affine, dim: int) -> Spec:
 
 
 def _act_norm(layer: ActNorm, dim: int) -> Spec:
-    return {"kind": "affine", "scale": _numbers(layer.log_scale.double().exp()), "shift": _numbers(layer.shift)}
+    return {
+        "kind": "affine",
+        "scale": _numbers(layer.log_scale.double().exp()),
+        "shift": _numbers(layer.shift),
+    }
 
 
 def _linear(layer: Linear, dim: int) -> Spec:
@@ -94,7 +99,11 @@ def _mixture_cdf(layer: scalar.MixtureCDF, dim: int) -> Spec:
 
 def _elementwise(layer: scalar.Elementwise, dim: int) -> Spec:
     params = layer.params.reshape(layer.transformer.count, dim)
-    return {"kind": "elementwise", "transformer": _transformer(layer.transformer), "params": _numbers(params.T)}
+    return {
+        "kind": "elementwise",
+        "transformer": _transformer(layer.transformer),
+        "params": _numbers(params.T),
+    }
 
 
 def _planar(layer: Planar, dim: int) -> Spec:
@@ -110,7 +119,9 @@ def _coupling(layer: Coupling, dim: int) -> Spec:
     net, count = layer.conditioner, layer.transformer.count
     if type(net) is not MLP:
         raise ValueError(f"flow.js knows couplings whose net is an MLP, not a {type(net).__name__}")
-    weights = [(layer.weight, layer.bias) for layer in net.layers if isinstance(layer, nn.Linear)]
+    weights: list[Weights] = [
+        (layer.weight, layer.bias) for layer in net.layers if isinstance(layer, nn.Linear)
+    ]
     moved = int((~layer.mask).sum())
     weights[-1] = _rows(*weights[-1], [m + c * moved for m in range(moved) for c in range(count)])
     weights[0] = _columns(*weights[0], net.period, range(int(layer.mask.sum())))
@@ -128,7 +139,7 @@ def _autoregressive(layer: MaskedAutoregressive, dim: int) -> Spec:
     if type(net) is not MaskedMLP:
         raise ValueError(f"flow.js knows autoregressive layers of a MaskedMLP, not of a {type(net).__name__}")
     # flow.js counts variables in the order of the layer, and keeps the parameters of each together.
-    weights = [(part.mask * part.weight, part.bias) for part in net.linears()]
+    weights: list[Weights] = [(part.mask * part.weight, part.bias) for part in net.linears()]
     weights[-1] = _rows(*weights[-1], [i + c * dim for i in net.order for c in range(count)])
     weights[0] = _columns(*weights[0], net.period, net.order)
     ready = [torch.searchsorted(degree, torch.arange(dim), right=True).tolist() for degree in net.degrees]
@@ -146,15 +157,17 @@ def _continuous(layer: Continuous, dim: int) -> Spec:
         raise ValueError("flow.js knows the velocity of a VelocityMLP with two hidden layers")
     if layer.method not in FIXED_GRID or layer.trace != "exact":
         raise ValueError(
-            f"flow.js knows {', '.join(FIXED_GRID)} and the exact trace; this layer has method={layer.method!r}, "
-            f"trace={layer.trace!r}"
+            f"flow.js knows {', '.join(FIXED_GRID)} and the exact trace; "
+            f"this layer has method={layer.method!r}, trace={layer.trace!r}"
         )
+    w1, w2, w3 = (part.weight for part in net.linears())
     return {
         "kind": "ode",
         "steps": layer.step_count,
         "method": layer.method,
         "net": {
             "layers": [_linear_layer(part.weight, part.bias) for part in net.linears()],
+            "middle": _linear_layer(w2 * (w1 @ w3).T, torch.zeros(len(w2))),
             "time": _numbers(net.time),
             "activation": net.activation,
         },
@@ -179,7 +192,7 @@ LAYERS: dict[type, Callable[[Any, int], Spec]] = {
 }
 
 
-# ---------------------------------------------------------------------------------------- transformers and nets
+# --------------------------------------------------------------------------- transformers and nets
 
 
 def _affine_transformer(rule: scalar.AffineTransformer) -> Spec:
@@ -238,7 +251,7 @@ def _linear_layer(weight: Tensor, bias: Tensor) -> Spec:
     return {"weight": _packed(weight), "bias": _packed(bias), "inputs": inputs, "outputs": outputs}
 
 
-# ---------------------------------------------------------------------------------------- bases
+# --------------------------------------------------------------------------- bases
 
 
 def _base(start: nn.Module, dim: int) -> Spec:
@@ -250,7 +263,7 @@ def _base(start: nn.Module, dim: int) -> Spec:
 def _distribution(start: distributions.Distribution, dim: int) -> Spec:
     while isinstance(start, distributions.Independent):
         start = start.base_dist
-    kind, names = _known(DISTRIBUTIONS, "base", start)()
+    kind, names = _known(DISTRIBUTIONS, "base", start)
     return {"kind": kind} | {to: _numbers(getattr(start, name).expand(dim)) for name, to in names.items()}
 
 
@@ -261,25 +274,25 @@ BASES: dict[type, Callable[[Any, int], Spec]] = {
         "mean": _numbers(start.mean.reshape(dim)),
         "deviation": _numbers(start.deviation.reshape(dim)),
     },
-    base.StudentT: lambda start, dim: {
-        "kind": "studentT",
-        "df": _numbers(start.df.reshape(dim)),
-        "mean": _numbers(start.mean.reshape(dim)),
-        "scale": _numbers(start.log_scale.exp().reshape(dim)),
-    },
+    base.StudentT: lambda start, dim: _distribution(
+        distributions.StudentT(
+            start.df.reshape(dim), start.mean.reshape(dim), start.log_scale.exp().reshape(dim)
+        ),
+        dim,
+    ),
     base.UniformAngles: lambda start, dim: {"kind": "angles", "dim": dim, "period": start.period},
 }
 
 # Of torch.distributions: the kind, and how flow.js calls each parameter.
-DISTRIBUTIONS: dict[type, Callable] = {
-    distributions.Normal: lambda: ("normal", {"loc": "mean", "scale": "deviation"}),
-    distributions.Uniform: lambda: ("uniform", {"low": "low", "high": "high"}),
-    distributions.Beta: lambda: ("beta", {"concentration1": "a", "concentration0": "b"}),
-    distributions.StudentT: lambda: ("studentT", {"df": "df", "loc": "mean", "scale": "scale"}),
+DISTRIBUTIONS: dict[type, tuple[str, dict[str, str]]] = {
+    distributions.Normal: ("normal", {"loc": "mean", "scale": "deviation"}),
+    distributions.Uniform: ("uniform", {"low": "low", "high": "high"}),
+    distributions.Beta: ("beta", {"concentration1": "a", "concentration0": "b"}),
+    distributions.StudentT: ("studentT", {"df": "df", "loc": "mean", "scale": "scale"}),
 }
 
 
-# ---------------------------------------------------------------------------------------- numbers
+# --------------------------------------------------------------------------- numbers
 
 
 def _numbers(tensor: Tensor) -> Any:

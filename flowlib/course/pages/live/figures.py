@@ -9,9 +9,12 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 from torch import Tensor
+
+from flowlib.course.pages import templates
 
 HERE = Path(__file__).parent
 LIVE_CSS = HERE / "live.css"
@@ -46,3 +49,31 @@ def data(lesson: str) -> str:
 def numbers(values: Tensor, digits: int = 4) -> list:
     """A tensor as lists of numbers short enough for a page, for flow.js: a matrix row by row in one list."""
     return [round(value, digits) for value in values.detach().double().reshape(-1).tolist()]
+
+
+def put_into(cells: list[dict], lesson: str, root: Path, static: Path) -> list[dict]:
+    """Let live figures stand for the sliders of a page of the site, and copy their files to `static`.
+
+    Returns:
+        The cell that loads them, for the end of the page; nothing, if there are none.
+    """
+    alive = [cell for cell in cells if cell.get("id") in figures(lesson) and cell["cell_type"] == "code"]
+    if not alive:
+        return []
+    for cell in alive:
+        place = templates.render("live.html", name=cell["id"])
+        cell["metadata"]["tags"] = ["remove-input"]
+        cell["outputs"] = [{"output_type": "display_data", "data": {"text/html": place}, "metadata": {}}]
+    stills = {cell["id"].removesuffix("slider") + "still" for cell in alive}
+    for cell in cells:
+        if cell.get("id") in stills:
+            cell["metadata"]["tags"].append("still")  # for print, and where no script runs
+    folder = static / "live"
+    folder.mkdir(exist_ok=True)
+    used = scripts(root, lesson)
+    for script in used:
+        shutil.copy(script, folder)
+    (folder / f"{lesson}.data.js").write_text(data(lesson), encoding="utf-8")
+    names = [*(script.name for script in used[:-1]), f"{lesson}.data.js", used[-1].name]
+    page = templates.render("live_scripts.html", names=names)
+    return [{"cell_type": "markdown", "id": "live-scripts", "metadata": {}, "source": page}]

@@ -23,9 +23,22 @@ const Live = (() => {
   );
   const stillness = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-  /** Register a figure: {title, panels, controls, play, prepare(data), draw(panels, values, ready), say, drag}. */
+  /** Register a figure. Its spec:
+      title, panels, controls, play   what there is;
+      prepare(data)                   made once of the lesson's data, for `draw`;
+      draw(panels, values, ready)     draws all panels and returns the headline;
+      say(values, ready)              a sentence for a screen reader, where the headline is none;
+      drag(panel, x, y, values)       the values that follow a hand in a panel;
+      height                          of the panels, in letters, where 22 are too many;
+      answer, below                   for a deck: values to set with the answer; words above instead of beside. */
   function figure(name, spec) {
     figures.set(name, spec);
+  }
+
+  /** The spec of a figure, begun at other values. */
+  function at(name, values) {
+    const spec = figures.get(name);
+    return { ...spec, controls: spec.controls.map((c) => ({ ...c, value: values[c.name] ?? c.value })) };
   }
 
   // ------------------------------------------------------------------------------------- small tools
@@ -50,8 +63,9 @@ const Live = (() => {
   const number = (value, digits = 2, sign = false) =>
     Number.isFinite(value) ? d3.format(`${sign ? "+" : ""}.${digits}f`)(value) : String(value).replace("-", "−");
 
-  /** A number as 9.4 · 10⁻³. */
+  /** A number that may be tiny or huge: 0.42, but 9.4 · 10⁻³. */
   function scientific(value, digits = 1) {
+    if (Math.abs(value) >= 0.01 && Math.abs(value) < 1000) return number(value);
     const [mantissa, exponent] = value.toExponential(digits).split("e");
     const raised = [...exponent.replace("+", "")].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
     return `${mantissa.replace("-", "−")} · 10${raised}`;
@@ -80,6 +94,22 @@ const Live = (() => {
     return Float64Array.from(points);
   }
 
+  /** Values of a grid, row by row from the bottom, as a picture: a pixel for each. */
+  function image(values, columns, rows, { low = d3.min(values), high = d3.max(values), palette = "mako" } = {}) {
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [columns, rows];
+    const pen = canvas.getContext("2d");
+    const pixels = pen.createImageData(columns, rows);
+    const colours = tables[palette].map((colour) => d3.rgb(colour));
+    values.forEach((value, i) => {
+      const { r, g, b } = colours[Math.max(0, Math.min(255, Math.round((255 * (value - low)) / (high - low)))) || 0];
+      const row = rows - 1 - Math.floor(i / columns);
+      pixels.data.set([r, g, b, 255], 4 * (row * columns + (i % columns)));
+    });
+    pen.putImageData(pixels, 0, 0);
+    return canvas;
+  }
+
   function element(parent, tag, attributes = {}, words = "") {
     const made = parent.appendChild(document.createElement(tag));
     for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -90,7 +120,7 @@ const Live = (() => {
   // ------------------------------------------------------------------------------------- a panel
 
   class Panel {
-    /** spec: {x: [low, high], y: [low, high], xlabel, ylabel, xticks, yticks, equal, wide, colour}. */
+    /** spec: {x: [low, high], y: [low, high], xlabel, ylabel, xticks, yticks, yright, equal, wide, outside}. */
     constructor(parent, spec, colours) {
       this.spec = spec;
       this.colours = colours;
@@ -126,15 +156,15 @@ const Live = (() => {
       };
       const beside = em * (ticks.y.length ? 0.7 + 0.64 * d3.max(ticks.y, (value) => tick(value).length) : 0.4);
       const left = beside;
-      const bottom = em * (ticks.x.length ? 1.7 : 0.4);
+      const bottom = em * ((ticks.x.length ? 1.7 : 0.4) + (spec.outside && spec.xlabel ? 1 : 0));
       const right = spec.yright ? beside : 0.8 * em;
-      let [w, h] = [width - left - right, height - bottom - 0.6 * em];
+      const top = em * (spec.outside && spec.ylabel ? 1.5 : 0.6);
+      let [w, h] = [width - left - right, height - bottom - top];
       if (spec.equal) {
         const unit = Math.min(w / (x[1] - x[0]), h / (y[1] - y[0]));
         [w, h] = [unit * (x[1] - x[0]), unit * (y[1] - y[0])];
       }
       const start = left + (width - left - right - w) / 2;
-      const top = 0.6 * em;
       this.x = d3.scaleLinear(x, [start, start + w]);
       this.y = d3.scaleLinear(y, [top + h, top]);
       Object.assign(this, { width, height, frame: { start, top, w, h } });
@@ -158,11 +188,12 @@ const Live = (() => {
       if (ticks.x.length) axis(d3.axisBottom, this.x, ticks.x, 0, floor);
       if (ticks.y.length) axis(d3.axisLeft, this.y, ticks.y, frame.start, 0);
       if (spec.yright) axis(d3.axisRight, this.y, ticks.y, frame.start + frame.w, 0);
-      // The name of an axis stands inside, at its end: no room is lost.
+      // The name of an axis stands at its end: inside, where no room is lost, or `outside` of what is dark.
       const label = (words, x, y, anchor) =>
         svg.append("text").attr("class", "live-label").attr("text-anchor", anchor).attr("x", x).attr("y", y).text(words);
-      if (spec.xlabel) label(spec.xlabel, frame.start + frame.w - 0.2 * em, floor - 0.4 * em, "end");
-      if (spec.ylabel) label(spec.ylabel, frame.start + 0.3 * em, frame.top + 0.8 * em, "start");
+      const [across, up] = spec.outside ? [floor + 2.5 * em, frame.top - 0.5 * em] : [floor - 0.4 * em, frame.top + 0.8 * em];
+      if (spec.xlabel) label(spec.xlabel, frame.start + frame.w - 0.2 * em, across, "end");
+      if (spec.ylabel) label(spec.ylabel, frame.start + (spec.outside ? -0.6 : 0.3) * em, up, "start");
     }
 
     clear() {
@@ -262,21 +293,9 @@ const Live = (() => {
       this.curve(ends, { colour: "reference", dash: [8, 6], ...style });
     }
 
-    /** Values of a grid as colours, row by row from the bottom, over the box [left, right, bottom, top]. */
-    heat(values, columns, rows, box, { low = d3.min(values), high = d3.max(values), palette = "mako" } = {}) {
-      const picture = document.createElement("canvas");
-      [picture.width, picture.height] = [columns, rows];
-      const brush = picture.getContext("2d");
-      const image = brush.createImageData(columns, rows);
-      const table = tables[palette].map((colour) => d3.rgb(colour));
-      for (let i = 0; i < values.length; i++) {
-        const place = Math.max(0, Math.min(255, Math.round((255 * (values[i] - low)) / (high - low)))) || 0;
-        const { r, g, b } = table[place];
-        const row = rows - 1 - Math.floor(i / columns);
-        image.data.set([r, g, b, 255], 4 * (row * columns + (i % columns)));
-      }
-      brush.putImageData(image, 0, 0);
-      this.picture(picture, box);
+    /** Values of a grid as colours over the box [left, right, bottom, top]; see `Live.image`. */
+    heat(values, columns, rows, box, style) {
+      this.picture(image(values, columns, rows, style), box);
     }
 
     /** A canvas or an image over the box [left, right, bottom, top]; `sharp` shows its pixels as squares. */
@@ -367,6 +386,7 @@ const Live = (() => {
       this.colours = {};
       this.values = Object.fromEntries(spec.controls.map((c) => [c.name, c.value]));
       root.classList.add("live");
+      if (spec.height) root.style.setProperty("--live-height", `${spec.height}em`);
       root.setAttribute("role", "group");
       root.setAttribute("aria-label", spec.title);
       this.headline = element(root, "p", { class: "live-headline" });
@@ -510,6 +530,6 @@ const Live = (() => {
   );
 
   return {
-    data: {}, Panel, element, figure, mount, mounted, start, linspace, zip, lerp, number, scientific, byAngle, grid, palette: tables,
+    data: {}, Panel, element, figure, at, mount, mounted, start, linspace, zip, lerp, number, scientific, byAngle, grid, image, palette: tables,
   };
 })();

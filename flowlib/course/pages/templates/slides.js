@@ -14,9 +14,25 @@ if (typeof Live !== "undefined") {
     figure.root.addEventListener("pointerup", () => document.activeElement.blur());
     figure.root.addEventListener("keydown", (event) => figureKeys(event));
   }
+  // The answer speaks of a place of the sliders: they go there.
+  Reveal.on("fragmentshown", ({ fragments }) => {
+    const stage = fragments.find((fragment) => fragment.matches(".answer"))?.closest(".stage");
+    for (const figure of Live.mounted) if (stage?.contains(figure.root)) figure.moved(figure.spec.answer ?? {});
+  });
   Reveal.on("resize", () => Live.mounted.forEach((figure) => figure.resize()));
   Reveal.on("slidechanged", () => Live.mounted.forEach((figure) => figure.pause()));
 }
+
+/* A formula that is wider than its column is set smaller: MathJax does not break lines. */
+function fitFormulas() {
+  for (const formula of document.querySelectorAll(".words mjx-container")) {
+    const column = formula.closest(".words").clientWidth;
+    const width = formula.querySelector("svg")?.clientWidth;
+    const percent = parseFloat(formula.style.fontSize) || 100;
+    if (column && width > column) formula.style.fontSize = `${Math.floor((percent * column) / width)}%`;
+  }
+}
+Reveal.on("slidechanged", fitFormulas);
 
 /* Keys pressed on a control are the control's, but those of a presenter's remote, and Escape leaves it. */
 function figureKeys(event) {
@@ -31,7 +47,9 @@ function figureKeys(event) {
 
 const slides = Reveal.getSlides();
 const notesOf = (slide) => [...slide.querySelectorAll("aside.notes")];
-const minutesOf = (slide) => notesOf(slide).reduce((sum, note) => sum + Number(note.dataset.minutes), 0);
+/* A minute for the first slide and one for the last; the others' notes say theirs. */
+const minutesOf = (slide) =>
+  notesOf(slide).reduce((sum, note) => sum + Number(note.dataset.minutes), 0) || Number(slide === slides[0] || slide === slides.at(-1));
 const titleOf = (slide) => slide?.querySelector("h1, h2")?.textContent ?? "";
 const opened = Date.now();
 let speaker; // a window of its own, or, where the browser opens none, a panel in this page
@@ -40,7 +58,7 @@ let speaker; // a window of its own, or, where the browser opens none, a panel i
 const keys = document.createElement("p");
 keys.className = "keys";
 keys.textContent = "S speaker notes · F full screen · Tab to a slider, Esc leaves it";
-slides[0].append(keys);
+slides[0].querySelector(".slide").append(keys);
 
 function openNotes() {
   if (speaker?.panel) {

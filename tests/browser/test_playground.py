@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from scipy import ndimage
 
 from flowlib.course.pages.live import playground
 from tests.browser.test_pages import axe, serious_faults  # noqa: F401 (axe is a fixture)
@@ -76,6 +77,26 @@ def test_a_target_has_the_density_that_its_points_have(name):
     scores = target.log_prob(target.sample(4_000, 3))
     entropy = -(density * log_prob.clamp(min=-700)).sum()
     assert abs(scores.mean() + entropy) < 4 * scores.std() / 4_000**0.5 + 2e-3
+
+
+def test_a_bridge_is_found_at_its_thinnest_place(page, address):
+    """Where the density is above that of the place, the two moons are two islands; a little lower, one."""
+    page.goto(address)
+    page.get_by_label("NSF").check(force=True)
+    page.get_by_role("button", name="Find a bridge").click()
+    page.wait_for_function("Playground.state.bridge")
+    found = torch.tensor([page.evaluate("Playground.state.pick")])
+    flow, centres = playground.trained("moons.nsf"), playground.centres_of_cells()
+    with torch.no_grad():
+        height = flow.log_prob(torch.cartesian_prod(centres, centres).float()).reshape(90, 90).numpy()
+        level = flow.log_prob(found).item()
+    parts = [tuple(int((x + 4) / 8 * 90) for x in part) for part in playground.TARGETS["moons"].parts]
+
+    def are_one(level):
+        islands, _ = ndimage.label(height >= level)
+        return islands[parts[0]] == islands[parts[1]]
+
+    assert are_one(level - 0.01) and not are_one(level + 0.01)
 
 
 # Of the four laws in their order: there and back, log-determinant, mass, every coordinate.

@@ -90,7 +90,7 @@ const Playground = (() => {
   function showDensity() {
     const layers = Math.round(state.depth);
     const key = `density ${layers} ${name()}`;
-    if (showDensity.key !== key && !kept.has(key)) {
+    if (showDensity.key !== key && kept.get(key)?.[1] !== data.cells) {
       const flow = flowOf();
       const keep = (...found) => {
         kept.set(key, found);

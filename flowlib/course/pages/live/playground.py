@@ -112,8 +112,8 @@ def checkerboard_log_density(x: Tensor) -> Tensor:
 TARGETS = {
     "moons": Target(
         "two moons",
-        lambda n, seed: sets.two_moons(n, noise=0.08, seed=seed),
-        moons_log_density(0.08),
+        lambda n, seed: sets.two_moons(n, seed=seed),
+        moons_log_density(0.05),
         (0.5, 0.25),
         2.0,
         parts=((-1.0, 1.5), (1.0, -1.5)),
@@ -206,11 +206,15 @@ def packed(values: Tensor) -> str:
     return base64.b64encode(values.detach().float().numpy().astype("<f4").tobytes()).decode()
 
 
+def centres_of_cells() -> Tensor:
+    """The middles of the cells along a side of the window, (CELLS,)."""
+    return WINDOW * (2 * (torch.arange(CELLS, dtype=torch.float64) + 0.5) / CELLS - 1)
+
+
 def shown(target: Target) -> dict:
     """A target for the page: held-out points with their log-density, and the log-density of every cell."""
     points = target.sample(HELD_OUT, 2)
-    steps = WINDOW * (2 * (torch.arange(CELLS, dtype=torch.float64) + 0.5) / CELLS - 1)
-    x2, x1 = torch.meshgrid(steps, steps, indexing="ij")
+    x2, x1 = torch.meshgrid(centres_of_cells(), centres_of_cells(), indexing="ij")
     density = target.log_prob(torch.stack([x1.flatten(), x2.flatten()], 1))
     return {
         "title": target.title,

@@ -7,7 +7,7 @@ import torch
 from scipy import ndimage
 
 from flowlib.course.pages.live import playground
-from tests.browser.test_pages import axe, serious_faults  # noqa: F401 (axe is a fixture)
+from tests.browser.conftest import serious_faults
 from tests.conftest import HOUSE
 
 pytestmark = pytest.mark.timeout(300)
@@ -152,7 +152,7 @@ def test_a_keyboard_goes_from_layer_to_layer(page, address):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nobody_is_shut_out_of_the_playground(browser, address, axe, scheme):  # noqa: F811
+def test_nobody_is_shut_out_of_the_playground(browser, address, axe, scheme):
     context = browser.new_context(color_scheme=scheme, viewport={"width": 390, "height": 844})
     page = context.new_page()
     page.goto(address)

@@ -23,10 +23,11 @@ from flowlib.course.folders import CourseError, lesson_names
 from flowlib.course.pages import front, reference, templates
 from flowlib.course.pages.facts import facts_of, points_of
 from flowlib.course.pages.live import figures as live
+from flowlib.course.pages.live import playground
 from flowlib.course.pages.web import MATH, read_notebook, replaced, words_for_figure
 
-PLAYGROUND = "playground.html"
 CHEAT_SHEET = "cheatsheet.html"
+PLAYGROUND = "playground.html"
 # Pages that are no lesson, and their files.
 PAPERS = {
     "recipes": "assets/recipes.md",
@@ -146,6 +147,7 @@ def _write_source(root: Path, source: Path) -> None:
     shutil.copy(live.LIVE_CSS, source / "static")
     if (root / "assets" / CHEAT_SHEET).is_file():
         shutil.copy(root / "assets" / CHEAT_SHEET, source / "extra")
+    (source / "extra" / PLAYGROUND).write_text(playground.make_page(root), encoding="utf-8")
     pictures = root / "assets" / "figures"  # what else lies there would become pages
     shutil.copytree(pictures, source / "assets" / "figures", ignore=shutil.ignore_patterns("*.md", "*.py"))
     pages = {

@@ -219,7 +219,7 @@ def trace(dim: int = 16, diagonal: float = -2.0, off: float = 1.0) -> None:
     for name, noise, color in (("Gaussian", e, plots.Z_COLOR), ("±1", e.sign(), plots.X_COLOR)):
         values = ((noise @ J) * noise).sum(1) / dim  # (7.7)
         spread.append(f"{name} {values.std():.2f}")
-        axes[1].hist(values, 60, (-6, 4), histtype="stepfilled", color=color, alpha=0.55, label=name)
+        axes[1].hist(values, 60, range=(-6, 4), histtype="stepfilled", color=color, alpha=0.55, label=name)
     axes[1].axvline(J.trace() / dim, color=plots.REFERENCE_COLOR, ls="--")
     axes[1].set(xlabel="estimate of tr J / D", yticks=[], title="deviation: " + ", ".join(spread))
     axes[1].legend(loc="upper right")

@@ -22,9 +22,9 @@ from flowlib.course.pages.live.figures import LIVE_CSS, data, figures, scripts
 from flowlib.course.pages.web import plain, read_notebook, title_of, words_for_figure
 
 PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif")
-MINUTES = re.compile(
-    r"(\d+) minutes?\."
-)  # the first slide's notes say "14 minutes in all", which adds nothing
+MINUTES = re.compile(r"(\d+) minutes?\.")  # the first slide's "14 minutes in all" adds nothing
+
+FOLD = re.compile(r"<details><summary>.*?</summary>|</details>")  # around notes, where JupyterLab shows them
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,11 @@ class Slide:
     inherited: str = ""  # the heading of the slide above, for one that has none
 
     @property
-    def live(self) -> list[Piece]:
-        return [piece for part in self.parts for piece in part.pieces if piece.kind == "live"]
+    def figures(self) -> list[Piece]:
+        """What stands beside the words: live figures, or the picture that an answer speaks of."""
+        kinds = ("live", "picture") if self.answers else ("live",)
+        at_once = [part for part in self.parts if part.kind not in ("fragment", "notes")]
+        return [piece for part in at_once for piece in part.pieces if piece.kind in kinds]
 
     @property
     def heading(self) -> str:
@@ -62,11 +65,11 @@ class Slide:
 
     @property
     def shown(self) -> list[Part]:
-        """What is there at once, without the heading and the live figures."""
+        """What is there at once, without the heading and the figures."""
         heading, below = self._first
         shown = [Part("-", [Piece("html", below)])] if below.strip() else []
         for part in self.parts[bool(heading) :]:
-            pieces = [piece for piece in part.pieces if piece.kind != "live"]
+            pieces = [piece for piece in part.pieces if piece not in self.figures]
             if part.kind not in ("fragment", "notes") and pieces:
                 shown.append(Part(part.kind, pieces))
         return shown
@@ -126,6 +129,8 @@ def _stacks(cells: list[dict], folder: Path, live: set[str]) -> list[list[Slide]
             kind = "-"  # nothing lives in its place
         if kind == "skip":
             continue
+        if kind == "notes":
+            cell["source"] = FOLD.sub("", text(cell)).strip()
         if kind == "slide" or not stacks:
             stacks.append([[]])
         elif kind == "subslide":

@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image, ImageSequence
 
 from flowlib.course.exercises.exercise import text
-from flowlib.course.exercises.release import is_edited
+from flowlib.course.exercises.released import is_edited
 from flowlib.course.folders import CourseError, lesson_names
 from flowlib.course.pages import front, reference, templates
 from flowlib.course.pages.facts import facts_of, points_of

@@ -68,7 +68,7 @@ def temperature(flow: Flow) -> list[dict]:
 
 
 def walk(flow: Flow, digits: Tensor) -> dict:
-    """From each digit a to each b > a, at 29 places: what latents give; bits of blended pixels and of that."""
+    """From digit a to b > a, at 29 places: what latents give; bits of that and of blended pixels."""
     latents = flow.bijection.inverse((digits + 0.5) / LEVELS)[0]
     first, second = torch.triu_indices(10, 10, 1)
     places = torch.arange(-4, 25).view(-1, 1, 1, 1, 1) / 20  # -0.2 ... 1.2

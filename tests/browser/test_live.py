@@ -77,6 +77,17 @@ NUMBERS = [  # what the demos' answers say
     ("02_affine_maps", "ellipse-slider", {"wide": 3**0.5, "tall": 2, "right": 1}, "0.549 nats"),
     ("04_realnvp", "temperature-slider", {"tau": 0.4}, "99% on dark, 7 of 8"),
     ("04_realnvp", "temperature-slider", {"tau": 2}, "59% on dark"),
+    ("05_glow", "count-slider", {"side": 4}, "= +14.40"),
+    ("05_glow", "temperature-slider", {"tau": 0.7}, "2.02 bits/dim"),
+    ("06_autoregressive", "masks-slider", {"greater_or_equal": True}, "5 of them forbidden"),
+    ("06_autoregressive", "net-slider", {"step": 8}, "1,104 by the whole net, 138 with"),
+    ("06_autoregressive", "order-slider", {"order": "x₂ first", "line": 1}, "misses 0.00"),
+    ("07_continuous", "drift-end", {}, "t = 1.00"),
+    ("07_continuous", "solver-slider", {"steps": 4}, "1.50 nats, mass 1.40"),
+    ("07_continuous", "solver-straight", {}, "1.41 nats"),
+    ("07_continuous", "trace-slider", {"off": 0}, "0.00 (±1)"),
+    ("08_splines_and_mixtures", "pieces-slider", {"count": 40}, "0.002 nats"),
+    ("08_splines_and_mixtures", "ends-slider", {"ends": 4}, "0.518 inside, 0.130 outside"),
 ]
 
 

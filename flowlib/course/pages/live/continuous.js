@@ -22,6 +22,7 @@ function arrows(places, velocities) {
 
 Live.figure("drift-slider", {
   title: "Points carried by a velocity field: coloured by where they began, and by their density",
+  below: true,
   panels: [POND, POND],
   controls: [{ name: "frame", label: "time", min: 0, max: 32, step: 1, value: 0 }],
   answer: { frame: 16 },
@@ -151,10 +152,10 @@ Live.figure("trace-slider", {
       right.bars(BINS, bins.map((bin) => (0.9 * bin.length) / highest), { colour: ["z", "x"][kind], alpha: 0.5 });
       return d3.deviation(values) ?? 0;
     });
-    right.title("e Gaussian, e = ±1");
+    right.title("estimates, deviation");
     right.rule({ x: diagonal });
-    right.text(-5.8, 0.93, `Gaussian: ${Live.number(spreads[0])}`, { colour: "z", align: "left" });
-    right.text(-5.8, 0.83, `±1: ${Live.number(spreads[1])}`, { colour: "x", align: "left" });
-    return `tr J / D = ${Live.number(diagonal)}; one estimate is off by ${Live.number(spreads[0])} (Gaussian), ${Live.number(spreads[1])} (±1)`;
+    right.text(3.8, 0.93, `Gaussian: ${Live.number(spreads[0])}`, { colour: "z", align: "right" });
+    right.text(3.8, 0.83, `±1: ${Live.number(spreads[1])}`, { colour: "x", align: "right" });
+    return `tr J / D = ${Live.number(diagonal)}; deviation ${Live.number(spreads[0])} (Gaussian), ${Live.number(spreads[1])} (±1)`;
   },
 });

@@ -22,7 +22,7 @@ def trained(name: str, flow: CNF) -> CNF:
 @torch.no_grad()
 def data() -> dict:
     rings = trained("rings", CNF(2, (96, 96), steps=1))
-    drift = pictures.Drift(rings, 1000)
+    drift = pictures.Drift(rings, 800)
     side = torch.linspace(-3.4, 3.4, 12)
     nodes = torch.cartesian_prod(side, side)
     fields = {name: trained(name, CNF(2)).bijection for name in ("free", "straight")}
@@ -32,7 +32,7 @@ def data() -> dict:
         "drift": [
             {
                 "points": numbers(drift.places[k], 2),
-                "logP": numbers(drift.log_p[k], 2),
+                "logP": numbers(drift.log_p[k], 1),
                 "arrows": numbers(drift.net(float(drift.times[k]), nodes), 2),
             }
             for k in range(0, len(drift.times), EVERY)

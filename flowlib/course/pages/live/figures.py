@@ -6,6 +6,7 @@ holds its sliders, and `<name>.py` has `data()`, what they draw from: exported f
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import re
@@ -40,6 +41,7 @@ def scripts(root: Path, lesson: str) -> list[Path]:
     ]
 
 
+@functools.cache  # slides and pages of a lesson want the same, and some of it takes seconds
 def data(lesson: str) -> str:
     """What the figures draw from, as a script: `Live.data = {...}`. It can stand in a page's script tag."""
     module = importlib.import_module(f"flowlib.course.pages.live.{name_of(lesson)}")

@@ -295,7 +295,7 @@ const Live = (() => {
 
     /** Values of a grid as colours over the box [left, right, bottom, top]; see `Live.image`. */
     heat(values, columns, rows, box, style) {
-      this.picture(image(values, columns, rows, style), box);
+      this.picture(image(values, columns, rows, style), box, style);
     }
 
     /** A canvas or an image over the box [left, right, bottom, top]; `sharp` shows its pixels as squares. */

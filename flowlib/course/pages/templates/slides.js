@@ -23,16 +23,28 @@ if (typeof Live !== "undefined") {
   Reveal.on("slidechanged", () => Live.mounted.forEach((figure) => figure.pause()));
 }
 
-/* A formula that is wider than its column is set smaller: MathJax does not break lines. */
-function fitFormulas() {
+/* ------------------------------------------------------------------------------------- what has to fit */
+
+/* Words alone are set as large as there is room; a formula wider than its column is set smaller, since
+   MathJax does not break lines, and keeps the point or comma that follows it. */
+function fit() {
+  for (const words of document.querySelectorAll(".slide > ul, .alone .question")) {
+    const holder = words.closest(".slide");
+    for (let size = words.matches("ul") ? 50 : 80; size >= 26 && holder.clientHeight; size -= 2) {
+      words.style.fontSize = `${size}px`;
+      if (holder.scrollHeight <= holder.clientHeight && words.scrollWidth <= words.clientWidth) break;
+    }
+  }
   for (const formula of document.querySelectorAll(".words mjx-container")) {
     const column = formula.closest(".words").clientWidth;
     const width = formula.querySelector("svg")?.clientWidth;
     const percent = parseFloat(formula.style.fontSize) || 100;
     if (column && width > column) formula.style.fontSize = `${Math.floor((percent * column) / width)}%`;
+    const next = formula.nextSibling;
+    if (next?.nodeType === Node.TEXT_NODE && /^[.,:;?)]/.test(next.data)) next.data = `\u2060${next.data}`;
   }
 }
-Reveal.on("slidechanged", fitFormulas);
+Reveal.on("slidechanged", fit);
 
 /* Keys pressed on a control are the control's, but those of a presenter's remote, and Escape leaves it. */
 function figureKeys(event) {
@@ -50,7 +62,7 @@ const notesOf = (slide) => [...slide.querySelectorAll("aside.notes")];
 /* A minute for the first slide and one for the last; the others' notes say theirs. */
 const minutesOf = (slide) =>
   notesOf(slide).reduce((sum, note) => sum + Number(note.dataset.minutes), 0) || Number(slide === slides[0] || slide === slides.at(-1));
-const titleOf = (slide) => slide?.querySelector("h1, h2")?.textContent ?? "";
+const titleOf = (slide) => slide?.querySelector("h1, h2")?.firstChild.textContent ?? "";
 const opened = Date.now();
 let speaker; // a window of its own, or, where the browser opens none, a panel in this page
 

@@ -7,7 +7,6 @@ holds its sliders, and `<name>.py` has `data()`, what they draw from: exported f
 from __future__ import annotations
 
 import functools
-import functools
 import importlib
 import json
 import re

@@ -7,7 +7,6 @@ holds its sliders, and `<name>.py` has `data()`, what they draw from: exported f
 from __future__ import annotations
 
 import functools
-import functools
 import importlib
 import json
 import re
@@ -44,7 +43,6 @@ def scripts(root: Path, lesson: str) -> list[Path]:
 
 
 @functools.cache  # slides and pages of a lesson want the same, and some of it takes seconds
-@functools.cache
 def data(lesson: str) -> str:
     """What the figures draw from, as a script: `Live.data = {...}`. It can stand in a page's script tag."""
     module = importlib.import_module(f"flowlib.course.pages.live.{name_of(lesson)}")

@@ -13,7 +13,7 @@ from tests.conftest import HOUSE
 
 pytestmark = pytest.mark.timeout(300)
 ALIVE = [name for name in lesson_names(HOUSE) if figures(name)]
-SLOW = {"temperature-slider", "order-slider"}  # a whole flow is computed anew
+SLOW = {"temperature-slider", "solver-slider", "solver-straight"}  # a whole flow is computed anew
 ANSWER_MS, FLOW_MS, FIRST_S, FRAMES = 50, 150, 2.0, 30
 
 # Best of five answers of a figure to its first slider: until the frame after the one that drew it.

@@ -18,10 +18,12 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
     from flowlib.flow import Flow
     from flowlib.image import Checkpoint, Conv1x1, GlowStep, Squeeze, VariationalDequantization
     from flowlib.linear import ActNorm, Linear, Permutation
+    from flowlib.lipschitz import LipschitzConvNet, LipschitzMLP, LipSwish
     from flowlib.mixtures import LogisticMixtureTransformer
-    from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP
+    from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP, ResidualFlow
     from flowlib.nets import MLP, ConvNet, MaskedMLP, ResidualMLP
     from flowlib.planar import Planar, Radial, Sylvester
+    from flowlib.residual import Residual
     from flowlib.scalar import (
         Affine,
         AffineToZ,
@@ -46,12 +48,13 @@ __all__ = [
     "CNF", "IAF", "MAF", "MLP", "NSF", "ActNorm", "Affine", "AffineToZ", "AffineTransformer", "Base",
     "Bijection", "Chain", "Checkpoint", "CircularSplineTransformer", "Continuous", "Conv1x1", "ConvNet",
     "Coupling", "DiagonalNormal", "Elementwise", "Exp", "Flow", "Glow", "GlowStep", "Inverse", "LeakyReLU",
-    "Linear", "LogisticMixtureTransformer", "MaskedAutoregressive", "MaskedMLP", "MixtureCDF",
-    "MixtureCDFTransformer", "MixtureNormal", "Permutation", "PiecewiseLinearTransformer",
-    "PiecewiseQuadraticTransformer", "Planar", "PlanarFlow", "Radial", "RadialFlow", "RealNVP",
-    "ResidualMLP", "Sigmoid", "SplineTransformer", "Squeeze", "StandardNormal", "Standardizer", "StudentT",
-    "Sylvester", "Transformer", "UniformAngles", "VariationalDequantization", "VelocityMLP",
-    "check_bijection", "check_flow", "fit", "fit_energy",
+    "Linear", "LipSwish", "LipschitzConvNet", "LipschitzMLP", "LogisticMixtureTransformer",
+    "MaskedAutoregressive", "MaskedMLP", "MixtureCDF", "MixtureCDFTransformer", "MixtureNormal",
+    "Permutation", "PiecewiseLinearTransformer", "PiecewiseQuadraticTransformer", "Planar", "PlanarFlow",
+    "Radial", "RadialFlow", "RealNVP", "Residual", "ResidualFlow", "ResidualMLP", "Sigmoid",
+    "SplineTransformer", "Squeeze", "StandardNormal", "Standardizer", "StudentT", "Sylvester",
+    "Transformer", "UniformAngles", "VariationalDequantization", "VelocityMLP", "check_bijection",
+    "check_flow", "fit", "fit_energy",
 ]  # fmt: skip
 
 _HOME = {
@@ -67,14 +70,16 @@ _HOME = {
     "mixtures": ("LogisticMixtureTransformer",),
     "linear": ("Linear", "Permutation", "ActNorm"),
     "planar": ("Planar", "Radial", "Sylvester"),
+    "lipschitz": ("LipSwish", "LipschitzConvNet", "LipschitzMLP"),
     "nets": ("MLP", "ResidualMLP", "ConvNet", "MaskedMLP"),
     "coupling": ("Coupling",),
     "image": ("Squeeze", "Conv1x1", "GlowStep", "Checkpoint", "VariationalDequantization"),
     "autoregressive": ("MaskedAutoregressive",),
+    "residual": ("Residual",),
     "continuous": ("Continuous", "VelocityMLP"),
     "base": ("StandardNormal", "DiagonalNormal", "MixtureNormal", "StudentT", "UniformAngles", "Base"),
     "flow": ("Flow",),
-    "models": ("PlanarFlow", "RadialFlow", "RealNVP", "NSF", "MAF", "IAF", "Glow", "CNF"),
+    "models": ("PlanarFlow", "RadialFlow", "RealNVP", "NSF", "MAF", "IAF", "Glow", "CNF", "ResidualFlow"),
     "training": ("fit", "fit_energy"),
     "data": ("Standardizer",),
     "checks": ("check_bijection", "check_flow"),

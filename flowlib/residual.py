@@ -387,7 +387,7 @@ def _require_met(error: Tensor, allowed: Tensor, rounds: int, lipschitz: float) 
         met,
         lambda: (
             f"numerical inverse: {int(beneath(~met).sum())} of {beneath(met).numel()} points did not "
-            f"converge in {rounds} rounds, enough where the net contracts by lipschitz={lipschitz} and the inputs are "
-            "finite: check both. In training mode norms are estimated: call eval() before you invert"
+            f"converge in {rounds} rounds, enough where the net contracts by lipschitz={lipschitz} and the "
+            "inputs are finite: check both. In training mode norms are estimated: call eval() before you invert"
         ),
     )

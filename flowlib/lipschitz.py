@@ -393,8 +393,15 @@ def _with_slope(activation: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     """An activation and its derivative, element by element."""
     if isinstance(activation, LipSwish):
         return activation.with_slope(x)
-    value, slope, *_ = torch.func.jvp(activation, (x,), (torch.ones_like(x),))
-    return value, slope
+    if transformed():
+        value, product, *_ = torch.func.vjp(activation, x)
+        return value, product(torch.ones_like(value))[0]
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        place = x if x.requires_grad else x.detach().requires_grad_()
+        value = activation(place)
+        (slope,) = torch.autograd.grad(value.sum(), place, create_graph=again)
+    return value if again else value.detach(), slope
 
 
 def _check_bound(lipschitz: float) -> float:

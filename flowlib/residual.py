@@ -29,7 +29,14 @@ ONCE = (
 
 class Solution(NamedTuple):
     """What a search found: z, (batch, *event); a bound on how far each z is from the truth, (batch,); and the
-    number of rounds."""
+    number of rounds.
+
+    Example:
+        >>> layer = Residual(LipschitzMLP(2)).eval()
+        >>> found = layer.solve(torch.zeros(3, 2), rounds=5)
+        >>> found.z.shape, found.error.shape, found.rounds
+        (torch.Size([3, 2]), torch.Size([3]), 5)
+    """
 
     z: Tensor
     error: Tensor
@@ -75,6 +82,9 @@ class Residual(Bijection):
         rounds: how many rounds `inverse` takes, whatever their error is; None for as many as it needs.
         tolerance: the error that `inverse` allows, in units of 1 + |x|; if None, rounding: 8 eps / (1 - L).
         generator: source of v and of the number of terms; the global one by default.
+
+    On a GPU (see `flowlib.recording`) training with "exact" can be recorded; "roulette", which draws the
+    number of its terms, and searches, which look whether they have converged, run step by step.
 
     After a search, `evaluations` says how often g was called. Results are computed in float32 at least, and
     without autocast: an inverse needs its digits.

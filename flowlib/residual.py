@@ -212,6 +212,7 @@ class Residual(Bijection):
             return z
         net, x = self._net(x), wide(x)
         if self._way(x) != "exact":
+            _refuse_transforms()
             g, pull = net.linearise(z, context)
             return _Implicit.apply(self, pull, z, x - z - g)
         # As in `find_root`: two Newton steps, of which only the derivatives are added. Each doubles the
@@ -255,8 +256,7 @@ class Residual(Bijection):
         if way == "exact":
             g, pull = net.linearise(z, context)
             return g, torch.linalg.slogdet(_i_plus_j(pull, z)).logabsdet
-        if transformed():
-            raise RuntimeError(f"no transform of torch.func (vmap, grad, jacrev, jvp) works here: {ONCE}")
+        _refuse_transforms()
         v = draw_signs(z.shape, z, self.generator)
         g, pull = net.linearise(z, context)
         log_det, series = power_series(pull, v, self.coefficients(way))
@@ -365,6 +365,11 @@ class _Implicit(torch.autograd.Function):
         if torch.is_grad_enabled():
             (found,) = refuse_again(ONCE, [found], [gradient, *ctx.saved_tensors])
         return None, None, None, found
+
+
+def _refuse_transforms() -> None:
+    if transformed():
+        raise RuntimeError(f"no transform of torch.func (vmap, grad, jacrev, jvp) works here: {ONCE}")
 
 
 def _i_plus_j(pull: Pull, z: Tensor) -> Tensor:

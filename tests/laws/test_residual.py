@@ -62,6 +62,7 @@ def test_laws_of_images_and_of_a_net_of_ones_own():
     image = Residual(LipschitzConvNet((1, 3, 3), 4)).double().eval()
     check_bijection(image, z=points(3, 1, 3, 3))
     own = nn.Sequential(nn.Linear(2, 2), nn.Tanh()).double()
+    own[0].weight.data.mul_(0.5)
     bound = float(torch.linalg.matrix_norm(own[0].weight, 2).detach())
     check_bijection(Residual(own, lipschitz=bound), z=points(3, 2))
 
@@ -113,8 +114,8 @@ def test_the_norm_of_a_convolution_is_that_of_its_matrix(size):
     "make", [lambda: net(8, 0.7), lambda: LipschitzConvNet((2, 4, 4), (8, 8), lipschitz=0.7)]
 )
 def test_no_point_is_stretched_by_more_than_the_bound(make):
-    made = make().eval()
-    shape = made.shape
+    shape = make().shape
+    made = make().eval().function()
     for scale in (1e-2, 1.0, 30.0):
         z, push = (
             scale * points(20, *shape, dtype=torch.float32),
@@ -128,8 +129,8 @@ def test_no_point_is_stretched_by_more_than_the_bound(make):
 def test_lipswish_has_slopes_within_one_whatever_its_beta():
     x = torch.linspace(-30, 30, 4001, dtype=torch.float64)
     for beta in (0.01, 1.0, 50.0):
-        value, slope = LipSwish(beta).double().with_slope(x)
-        torch.testing.assert_close(value, LipSwish(beta).double()(x))
+        value, slope = LipSwish(beta).double().with_slope(x / beta)
+        torch.testing.assert_close(value, LipSwish(beta).double()(x / beta))
         assert slope.min() > -0.1 and 0.99 < slope.max() <= 1
     with pytest.raises(ValueError, match=r"SiLU reaches 1\.10"):
         LipschitzMLP(2, activation=nn.SiLU)
@@ -171,7 +172,7 @@ def test_a_net_that_does_not_contract_is_said_to():
     stiff[0].weight.data.normal_()
     layer = Residual(stiff, lipschitz=0.9)
     with pytest.raises(ValueError, match=r"did not converge in \d+ rounds.*contracts by lipschitz=0.9"):
-        layer.inverse(torch.randn(5, 10))
+        layer.inverse(0.3 * torch.randn(50, 10))
     good = Residual(net(2)).float()
     with pytest.raises(ValueError, match="1 of 3 points did not"):
         good.inverse(torch.tensor([[0.0, 0.0], [math.nan, 0.0], [1.0, 1.0]]))
@@ -205,7 +206,7 @@ def test_roulette_is_unbiased(dim):
     jacobian = torch.autograd.functional.jacobian(lambda z: made(z[None])[0], z[0])
     assert exact == pytest.approx(torch.linalg.slogdet(torch.eye(dim) + jacobian).logabsdet.item())
     layer = Residual(made, log_det="roulette", terms=1, generator=torch.Generator().manual_seed(0))
-    means = estimates(layer, z, 400, 16)
+    means = estimates(layer, z, 200, 16)
     error = means.std() / len(means) ** 0.5
     assert abs(means.mean() - exact) < 3 * error < 0.1 * dim
 
@@ -279,7 +280,7 @@ def test_first_and_second_derivatives_of_exact_layers(inverse):
 
     given = [t.requires_grad_() for t in (points(2, 2), points(2, 1), weight.detach().clone())]
     assert gradcheck(both, given)
-    assert gradgradcheck(both, given)
+    assert gradgradcheck(both, given, fast_mode=True)
 
 
 def test_implicit_gradients_of_a_layer_with_estimates_are_those_of_the_exact_one():
@@ -317,9 +318,9 @@ def test_estimates_refuse_second_derivatives_and_transforms():
 def test_training_follows_the_norms_and_learns(log_det):
     torch.manual_seed(0)
     x = torch.randn(512, 2) @ torch.tensor([[1.0, 0.9], [0.0, 0.3]])
-    flow = ResidualFlow(2, 4, 16, log_det=log_det)
+    flow = ResidualFlow(2, 3, 16, lipschitz=0.8, log_det=log_det)
     before = -flow.log_prob(x).mean().item()
-    fit(flow, x, steps=150, lr=1e-2, batch_size=128)
+    fit(flow, x, steps=100, lr=1e-2, batch_size=128)
     training = -flow.train().log_prob(x).mean().item()
     for layer in flow.modules():
         if isinstance(layer, LipschitzLinear):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
     from flowlib.flow import Flow
     from flowlib.image import Conv1x1, GlowStep, Squeeze, VariationalDequantization
     from flowlib.linear import ActNorm, Linear, Permutation
-    from flowlib.lipschitz import LipschitzConvNet, LipschitzMLP, LipSwish
+    from flowlib.lipschitz import LipschitzConvNet, LipschitzMLP
     from flowlib.memory import Checkpoint, Reversible
     from flowlib.mixtures import LogisticMixtureTransformer
     from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP, ResidualFlow
@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
         Sigmoid,
         Transformer,
     )
+    from flowlib.spectral import LipSwish
     from flowlib.splines import (
         CircularSplineTransformer,
         PiecewiseLinearTransformer,
@@ -73,7 +74,8 @@ _HOME = {
     "volume": ("AdditiveTransformer", "Henon"),
     "linear": ("Linear", "Permutation", "ActNorm"),
     "planar": ("Planar", "Radial", "Sylvester"),
-    "lipschitz": ("LipSwish", "LipschitzConvNet", "LipschitzMLP"),
+    "spectral": ("LipSwish",),
+    "lipschitz": ("LipschitzConvNet", "LipschitzMLP"),
     "nets": ("MLP", "ResidualMLP", "Reversible", "ConvNet", "MaskedMLP"),
     "coupling": ("Coupling",),
     "memory": ("Checkpoint", "Reversible"),

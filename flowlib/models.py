@@ -22,11 +22,12 @@ from flowlib.continuous import Continuous, VelocityMLP
 from flowlib.coupling import Coupling, make_mask
 from flowlib.flow import Flow
 from flowlib.image import glow_layers
-from flowlib.lipschitz import LipschitzMLP, LipSwish
+from flowlib.lipschitz import LipschitzMLP
 from flowlib.nets import MLP, Activation, Widths
 from flowlib.planar import Planar, Radial
 from flowlib.residual import Residual
 from flowlib.scalar import AffineToZ, Transformer
+from flowlib.spectral import LipSwish
 from flowlib.splines import SplineTransformer
 
 __all__ = [

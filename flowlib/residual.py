@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, all_hold, at_least_float32, draw_signs, require, sum_event, wide
+from flowlib.bijection import Bijection, at_least_float32, draw_signs, sum_event, wide
+from flowlib.fixed_point import Solution, contract, newton, row_norm
 from flowlib.gradients import first_only, refuse_again
 from flowlib.linear import full_precision
 from flowlib.lipschitz import LipschitzConvNet, LipschitzMLP, Net, Pull
-from flowlib.recording import beneath, plain, transformed
+from flowlib.recording import plain, transformed
 
-__all__ = ["EXACT_UP_TO", "LOG_DETS", "SOLVERS", "Residual", "Solution", "contract", "power_series"]
+__all__ = ["EXACT_UP_TO", "LOG_DETS", "SOLVERS", "Residual", "power_series"]
 
 LOG_DETS = ("auto", "exact", "series", "roulette")
 SOLVERS = ("fixed", "newton")
@@ -25,22 +25,6 @@ ONCE = (
     "an estimated log-determinant (log_det='series' or 'roulette') has a first derivative only, by its "
     "Neumann series: use log_det='exact' for second derivatives and for torch.func"
 )
-
-
-class Solution(NamedTuple):
-    """What a search found: z, (batch, *event); a bound on how far each z is from the truth, (batch,); and the
-    number of rounds.
-
-    Example:
-        >>> layer = Residual(LipschitzMLP(2)).eval()
-        >>> found = layer.solve(torch.zeros(3, 2), rounds=5)
-        >>> found.z.shape, found.error.shape, found.rounds
-        (torch.Size([3, 2]), torch.Size([3]), 5)
-    """
-
-    z: Tensor
-    error: Tensor
-    rounds: int
 
 
 class Residual(Bijection):
@@ -169,41 +153,13 @@ class Residual(Bijection):
         self.check(x, context)
         with full_precision(x):
             net, goal = self._net(x), wide(x).detach()
-            scale = 1 + _row_norm(goal)
+            limits = self.lipschitz, 1 + row_norm(goal), self._allowed(goal), rounds
             if self.solver == "newton":
-                found = self._newton(net, goal, context, scale, rounds)
+                found = newton(lambda z: _linearised(net, z, context), goal, *limits)
             else:
-                found = contract(
-                    lambda z: goal - net(z, context), goal, self.lipschitz, scale, self._allowed(goal), rounds
-                )
+                found = contract(lambda z: goal - net(z, context), goal, *limits)
         self.evaluations = found.rounds
         return found
-
-    def _newton(
-        self, net: Net, x: Tensor, context: Tensor | None, scale: Tensor, rounds: int | None
-    ) -> Solution:
-        """Newton's method for z + g(z) - x = 0. A row whose residual does not fall by L, as it surely does
-        after a fixed-point step, goes back and takes that one."""
-        z, other, before = x, x, torch.full_like(scale, math.inf)
-        limit = _most_rounds(self.lipschitz, self._allowed(x)) if rounds is None else rounds
-        for turn in range(1, limit + 1):
-            g, pull = net.linearise(z, context)
-            residual = z + g - x
-            size = _row_norm(residual)
-            error = size / (1 - self.lipschitz)
-            if rounds is None and _time_to_ask(x, turn) and all_hold(error <= self._allowed(x) * scale):
-                return Solution(z, error, turn)
-            worse = size > self.lipschitz * before
-            step = torch.linalg.solve(_i_plus_j(pull, z), residual.flatten(1)).view_as(z)
-            z, other = (
-                torch.where(_as_rows(worse, z), other, z - step),
-                torch.where(_as_rows(worse, z), other, z - residual),
-            )
-            before = torch.where(worse, before, size)
-        error = _row_norm(z + net(z, context) - x) / (1 - self.lipschitz)
-        if rounds is None:
-            _require_met(error, self._allowed(x) * scale, limit, self.lipschitz)
-        return Solution(z, error, limit)
 
     def _root(self, x: Tensor, context: Tensor | None) -> Tensor:
         """The z of x, with the gradient of the implicit function theorem."""
@@ -218,8 +174,8 @@ class Residual(Bijection):
         # As in `find_root`: two Newton steps, of which only the derivatives are added. Each doubles the
         # number of right terms in the Taylor series of z; the first may hold its matrix constant.
         for constant in (True, False):
-            g, pull = net.linearise(z, context)
-            matrix, residual = _i_plus_j(pull, z), (z + g - x).flatten(1)
+            g, matrix = _linearised(net, z, context)
+            residual = (z + g - x).flatten(1)
             matrix = matrix.detach() if constant else matrix
             z = z - torch.linalg.solve(matrix, residual - residual.detach()).view_as(z)
         return z
@@ -254,8 +210,8 @@ class Residual(Bijection):
         """g(z) and log det(I + J)."""
         way = self._way(z)
         if way == "exact":
-            g, pull = net.linearise(z, context)
-            return g, torch.linalg.slogdet(_i_plus_j(pull, z)).logabsdet
+            g, matrix = _linearised(net, z, context)
+            return g, torch.linalg.slogdet(matrix).logabsdet
         _refuse_transforms()
         v = draw_signs(z.shape, z, self.generator)
         g, pull = net.linearise(z, context)
@@ -287,38 +243,6 @@ class Residual(Bijection):
 
     def extra_repr(self) -> str:
         return f"lipschitz={self.lipschitz}, log_det={self.log_det}, solver={self.solver}"
-
-
-def contract(
-    function: Callable[[Tensor], Tensor],
-    start: Tensor,
-    lipschitz: float,
-    scale: Tensor,
-    tolerance: float,
-    rounds: int | None = None,
-) -> Solution:
-    """The fixed point of a contraction, by repeating it: error <= L / (1 - L) |last step|.
-
-    Args:
-        function: (batch, *event) -> the same shape.
-        lipschitz: its L < 1.
-        scale: (batch,); each row's error may be tolerance * scale.
-        rounds: how many, whatever the error is then; None for as many as it needs.
-
-    Raises:
-        ValueError: without `rounds`, more rounds were needed than L promises.
-    """
-    limit = _most_rounds(lipschitz, tolerance) if rounds is None else rounds
-    z, error = start, torch.full_like(scale, math.inf)
-    for turn in range(1, limit + 1):
-        following = function(z)
-        error = lipschitz / (1 - lipschitz) * _row_norm(following - z)
-        z = following
-        if rounds is None and _time_to_ask(z, turn) and all_hold(error <= tolerance * scale):
-            return Solution(z, error, turn)
-    if rounds is None:
-        _require_met(error, tolerance * scale, limit, lipschitz)
-    return Solution(z, error, limit)
 
 
 @torch.no_grad()
@@ -359,7 +283,7 @@ class _Implicit(torch.autograd.Function):
                 lambda w: gradient - ctx.pull(w.unsqueeze(1)).squeeze(1),
                 gradient,
                 layer.lipschitz,
-                _row_norm(gradient),
+                row_norm(gradient),
                 layer._allowed(gradient),
             ).z
         if torch.is_grad_enabled():
@@ -372,39 +296,9 @@ def _refuse_transforms() -> None:
         raise RuntimeError(f"no transform of torch.func (vmap, grad, jacrev, jvp) works here: {ONCE}")
 
 
-def _i_plus_j(pull: Pull, z: Tensor) -> Tensor:
-    """I + J, (batch, D, D), D the size of an event."""
+def _linearised(net: Net, z: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
+    """g(z), (batch, *event), and I + J, (batch, D, D), D the size of an event."""
+    g, pull = net.linearise(z, context)
     size = z[0].numel()
     unit = torch.eye(size, dtype=z.dtype, device=z.device)
-    return unit + pull(unit.view(1, size, *z.shape[1:])).flatten(2)
-
-
-def _row_norm(values: Tensor) -> Tensor:
-    """(batch, *event) -> (batch,)"""
-    return torch.linalg.vector_norm(values.flatten(1), dim=1) if values.dim() > 1 else values.abs()
-
-
-def _as_rows(choice: Tensor, like: Tensor) -> Tensor:
-    return choice.view(-1, *[1] * (like.dim() - 1))
-
-
-def _time_to_ask(values: Tensor, turn: int) -> bool:
-    """Whether to look at the error in this round: to look makes a GPU wait, so there each eighth does."""
-    return values.device.type == "cpu" or turn % 8 == 0
-
-
-def _most_rounds(lipschitz: float, tolerance: float) -> int:
-    """After so many rounds L^n has met the tolerance, from as far as a thousand times 1 + |x|."""
-    return max(2, math.ceil(math.log(tolerance * (1 - lipschitz) / 1e3) / math.log(lipschitz)))
-
-
-def _require_met(error: Tensor, allowed: Tensor, rounds: int, lipschitz: float) -> None:
-    met = error <= allowed
-    require(
-        met,
-        lambda: (
-            f"numerical inverse: {int(beneath(~met).sum())} of {beneath(met).numel()} points did not "
-            f"converge in {rounds} rounds, enough where the net contracts by lipschitz={lipschitz} and the "
-            "inputs are finite: check both. In training mode norms are estimated: call eval() to invert"
-        ),
-    )
+    return g, unit + pull(unit.view(1, size, *z.shape[1:])).flatten(2)

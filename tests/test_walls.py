@@ -15,9 +15,9 @@ from tests.imports import graph, imports, modules
 ROOMS = [
     "moved", "inputs", "recording", "gradients", "saving", "bijection", "scalar", "splines", "mixtures",
     "volume", "linear", "planar", "nets", "coupling", "memory", "image", "fused", "autoregressive",
-    "continuous", "lipschitz", "residual", "base", "flow", "models", "failures", "processes", "rows",
-    "training", "assets", "data", "targets", "derivatives", "numerics", "cures", "suspects", "subjects",
-    "answers", "checks", "reader", "drawing", "table", "plots", "pictures",
+    "continuous", "spectral", "lipschitz", "fixed_point", "residual", "base", "flow", "models", "failures",
+    "processes", "rows", "training", "assets", "data", "targets", "derivatives", "numerics", "cures",
+    "suspects", "subjects", "answers", "checks", "reader", "drawing", "table", "plots", "pictures",
 ]  # fmt: skip
 # A floor of the course imports only from itself and from floors below it.
 FLOORS = [

@@ -12,8 +12,8 @@ import flowlib
 
 ROOMS = [
     "bijection", "scalar", "splines", "mixtures", "volume", "linear", "planar", "nets", "coupling",
-    "memory", "image", "autoregressive", "continuous", "lipschitz", "residual", "base", "saving", "flow",
-    "models", "processes", "training", "data", "reader",
+    "memory", "image", "autoregressive", "continuous", "spectral", "lipschitz", "fixed_point", "residual",
+    "base", "saving", "flow", "models", "processes", "training", "data", "reader",
 ]  # fmt: skip
 WITHOUT = {"NotFinite", "Settings", "Block", "StepPlan"}  # an error, arguments of `fit`, parts of `Schedule`
 

@@ -11,7 +11,8 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from flowlib import Flow, Inverse, LipschitzConvNet, LipschitzMLP, Residual, ResidualFlow, StandardNormal
 from flowlib.checks import check_bijection, check_flow
-from flowlib.lipschitz import LipschitzConv2d, LipschitzLinear, LipSwish
+from flowlib.recording import Watch
+from flowlib.spectral import LipschitzConv2d, LipschitzLinear, LipSwish
 from flowlib.training import fit
 from tests.benchmarks.speed import kept_bytes
 
@@ -333,6 +334,14 @@ def test_training_follows_the_norms_and_learns(log_det):
     assert abs(-flow.log_prob(x).mean().item() - training) < (0.01 if log_det == "exact" else 0.1)
     z = flow.to_latent(x)
     torch.testing.assert_close(flow.bijection(z)[0], x, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("log_det", "says"), [("exact", ""), ("roulette", "looks at a value")])
+def test_a_training_step_with_exact_determinants_can_be_recorded(log_det, says):
+    flow = ResidualFlow(2, 2, 8, log_det=log_det)
+    with Watch() as watch:
+        (-flow.log_prob(torch.randn(5, 2)).mean()).backward()
+    assert says in watch.obstacle and bool(says) == bool(watch.obstacle)
 
 
 def test_a_flow_in_more_dimensions_scores_by_roulette():

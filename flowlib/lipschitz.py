@@ -33,7 +33,7 @@ class Net:
 
     Example:
         >>> g, pull = Net(lambda z, context: z.square()).linearise(torch.tensor([[1.0, 2.0]]))
-        >>> pull(torch.eye(2)[None])
+        >>> pull(torch.eye(2)[None]).detach()
         tensor([[[2., 0.],
                  [0., 4.]]])
     """

@@ -124,10 +124,11 @@ class Residual(Bijection):
             return (z + g).to(z.dtype), log_det
 
     def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        self.check(x, context)
         with full_precision(x):
-            z = self._root(x, context)
-            log_det = self._linear_part(self._net(x), z, context)[1]
-            return z.to(x.dtype), -log_det
+            net = self._net(x)
+            z = self._root(net, wide(x), context)
+            return z.to(x.dtype), -self._linear_part(net, z, context)[1]
 
     def to_x(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         self.check(z, context)
@@ -135,12 +136,12 @@ class Residual(Bijection):
             return (z + self._net(z)(wide(z), context)).to(z.dtype)
 
     def to_z(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        self.check(x, context)
         with full_precision(x):
-            return self._root(x, context).to(x.dtype)
+            return self._root(self._net(x), wide(x), context).to(x.dtype)
 
     # ------------------------------------------------------------------ the inverse
 
-    @torch.no_grad()
     def solve(self, x: Tensor, context: Tensor | None = None, rounds: int | None = None) -> Solution:
         """Search for the z of each x, (batch, *event), without gradients.
 
@@ -152,21 +153,24 @@ class Residual(Bijection):
         """
         self.check(x, context)
         with full_precision(x):
-            net, goal = self._net(x), wide(x).detach()
-            limits = self.lipschitz, 1 + row_norm(goal), self._allowed(goal), rounds
-            if self.solver == "newton":
-                found = newton(lambda z: _linearised(net, z, context), goal, *limits)
-            else:
-                found = contract(lambda z: goal - net(z, context), goal, *limits)
+            return self._search(self._net(x), wide(x), context, rounds)
+
+    @torch.no_grad()
+    def _search(self, net: Net, x: Tensor, context: Tensor | None, rounds: int | None) -> Solution:
+        goal = x.detach()
+        limits = self.lipschitz, 1 + row_norm(goal), self._allowed(goal), rounds
+        if self.solver == "newton":
+            found = newton(lambda z: _linearised(net, z, context), goal, *limits)
+        else:
+            found = contract(lambda z: goal - net(z, context), goal, *limits)
         self.evaluations = found.rounds
         return found
 
-    def _root(self, x: Tensor, context: Tensor | None) -> Tensor:
+    def _root(self, net: Net, x: Tensor, context: Tensor | None) -> Tensor:
         """The z of x, with the gradient of the implicit function theorem."""
-        z = self.solve(x, context, self.rounds).z.detach()
+        z = self._search(net, x, context, self.rounds).z.detach()
         if not torch.is_grad_enabled() and plain():
             return z
-        net, x = self._net(x), wide(x)
         if self._way(x) != "exact":
             _refuse_transforms()
             g, pull = net.linearise(z, context)
@@ -247,10 +251,10 @@ class Residual(Bijection):
 
 @torch.no_grad()
 def power_series(pull: Pull, v: Tensor, coefficients: list[float]) -> tuple[Tensor, Tensor]:
-    """Sum (-1)^(k+1) c_k v^T J^k v / k, (batch,), and the Neumann series v - c_1 v J + c_2 v J^2 - ...
+    """Sum (-1)^(k+1) c_k v^T J^k v / k, (batch,), and the Neumann series c_1 v - c_2 v J + c_3 v J^2 - ...
 
     The first estimates log det(I + J). The second, s, gives its gradient: that of s^T J v with s held, since
-    d log det(I + J) = tr((I + J)^-1 dJ). So its last term is the one before c_n.
+    d log det(I + J) = tr((I + J)^-1 dJ). Both have n terms; c_1 = 1.
 
     Args:
         pull: rows (batch, 1, *event) -> rows J.

@@ -98,7 +98,7 @@ FLOWS = {
     "Glow checkpointed": lambda: Glow((1, 4, 4), levels=1, steps=1, hidden=8, checkpointed=True),
     "CNF": lambda: CNF(2, (8, 8), steps=3, method="midpoint", activation="softplus", context=1),
     "NICE": lambda: RealNVP(2, 2, 8, transformer=AdditiveTransformer()),
-    "ResidualFlow": lambda: ResidualFlow(2, 2, 8, lipschitz=0.8, log_det="series", activation=nn.ELU),
+    "ResidualFlow": lambda: ResidualFlow(2, 2, 8, lipschitz=0.8, solver="newton", activation=nn.ELU),
     "residual image": lambda: on(Chain(Residual(LipschitzConvNet((1, 2, 2), 4)), Checkpoint(Exp())), 1, 2, 2),
     "Reversible": lambda: on(Reversible(Chain(Henon(1.2, -1.0), Radial(2))), 2),
     "Linear": lambda: on(Linear.from_matrix(torch.tensor([[0.0, 2.0], [1.0, 3.0]])), 2),

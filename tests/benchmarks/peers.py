@@ -151,7 +151,13 @@ def normflows_residual(
         blocks.append(normflows.flows.Residual(net, n_exact_terms=terms, geom_p=0.5, brute_force=exact))
     base = normflows.distributions.base.DiagGaussian(dim, trainable=False)
     model = normflows.NormalizingFlow(base, blocks)
-    return Contender(model, model.log_prob, lambda n: model.sample(n)[0])
+
+    def log_prob(x: Tensor) -> Tensor:
+        if model.training:  # it follows the norms when told to, after each step
+            normflows.utils.update_lipschitz(model, 1)
+        return model.log_prob(x)
+
+    return Contender(model, log_prob, lambda n: model.sample(n)[0])
 
 
 def residual(

@@ -288,12 +288,13 @@ def residual(watch: Stopwatch) -> Iterator[Row]:
 
 
 def at_their_bound(contenders: dict[str, Contender], x: Tensor) -> dict[str, Contender]:
-    """Weights so large that all are scaled down; the estimates of their norms have followed."""
+    """Orthogonal weights, so large that all are scaled down; the estimates of their norms have followed."""
     for contender in ready(contenders).values():
+        for parameter in contender.model.parameters():
+            if parameter.dim() > 1:
+                nn.init.orthogonal_(parameter, gain=5.0)
         with torch.no_grad():
-            for parameter in contender.model.parameters():
-                parameter.mul_(10 if parameter.dim() > 1 else 1)
-            for _ in range(50):
+            for _ in range(20):
                 contender.log_prob(x)
     return contenders
 

@@ -102,6 +102,33 @@ def test_demos_can_be_read_from_the_back_row(lesson):
     assert scales and 8.5 * min(scales) >= 18
 
 
+@pytest.mark.parametrize("lesson", DEMOS)
+def test_a_demo_asks_moves_answers_and_prompts_the_speaker(lesson):
+    """Each part: question and live figure on one slide, the answer as a fragment, notes with minutes."""
+    content = notebook(f"lessons/{lesson}/demo.ipynb")["cells"]
+    kinds = {cell["id"]: cell["metadata"]["slideshow"]["slide_type"] for cell in content}
+    texts = {cell["id"]: text(cell) for cell in content}
+    order = list(kinds)
+    parts = [name.removesuffix("-slider") for name in kinds if name.endswith("-slider")]
+    assert parts
+    for name in parts:
+        mine = [name, f"{name}-slider", f"{name}-speaker", f"{name}-still-note", f"{name}-still"]
+        assert [kinds[cell] for cell in mine] == ["slide", "-", "notes", "fragment", "skip"]
+        assert sorted(mine, key=order.index) == mine
+        assert "Ask first" in texts[name]
+        assert words(texts[f"{name}-still-note"]) <= 60
+    spoken = {name: note for name, note in texts.items() if kinds[name] == "notes"}
+    minutes = [int(note.split()[0]) for name, note in spoken.items() if name != "title-speaker"]
+    assert all(re.match(r"\d+ minutes?\. The point: ", spoken[f"{name}-speaker"]) for name in parts)
+    assert all(20 <= len(note.split()) <= 50 for note in spoken.values())
+    assert f"**{sum(minutes) + 2} minutes** in all" in spoken["title-speaker"], (
+        "2 for the first and last slide"
+    )
+    for cell in content:
+        if cell["cell_type"] == "code" or kinds[cell["id"]] == "notes":
+            assert cell["metadata"]["jupyter"]["source_hidden"], f"cell {cell['id']} shows its source"
+
+
 @pytest.mark.parametrize("path", [path for path in SOURCES if not path.startswith("solutions")])
 def test_outputs_are_saved_and_quiet(path):
     """Run from top to bottom, no warning, no error."""

@@ -143,6 +143,7 @@ def _write_source(root: Path, source: Path) -> None:
     known = reference.most_used(root)
     for page, path in pages.items():
         notebook = read_notebook(path)
+        notebook["cells"] = [cell for cell in notebook["cells"] if not _for_the_speaker(cell)]
         _prepare(notebook["cells"], page, root, path, equations, code)
         if page.endswith("/lesson"):
             notebook["cells"] = reference.link_first_uses(notebook["cells"], known)
@@ -163,6 +164,10 @@ def _write_source(root: Path, source: Path) -> None:
     documented = reference.write(root, source, {Path(name).stem for name in code})
     index = _index(root, pages, sorted(code), papers, documented)
     (source / "index.md").write_text(index, encoding="utf-8")
+
+
+def _for_the_speaker(cell: dict) -> bool:
+    return cell["metadata"].get("slideshow", {}).get("slide_type") == "notes"
 
 
 def _prepare(cells: list[dict], page: str, root: Path, path: Path, equations: dict, code: set[str]) -> None:

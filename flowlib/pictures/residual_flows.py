@@ -14,6 +14,7 @@ from torch import Tensor
 
 from flowlib import plots
 from flowlib.pictures.autoregressive import densities as densities
+from flowlib.pictures.stage import placed
 
 __all__ = [
     "activations",
@@ -24,6 +25,7 @@ __all__ = [
     "heights",
     "henon",
     "henon_map",
+    "lattice",
     "measured_rounds",
     "memory",
     "rounds",
@@ -40,6 +42,11 @@ def scale() -> float:
     return plt.rcParams["font.size"] / 9.5
 
 
+def _two(size: tuple[float, float]) -> list[Axes]:
+    """Axes for two squares side by side, with room for the largest labels."""
+    return placed(2, size, left=0.09, right=0.98, bottom=0.17, top=0.9, wspace=0.28)
+
+
 # --------------------------------------------------------------------------- the way back
 
 
@@ -51,7 +58,7 @@ def cobweb(slope: float = 0.9, x: float = 0.8, count: int = 8) -> None:
         x: what the layer handed out.
         count: rounds, from z = x.
     """
-    axes = plots.new_axes(1, 2, size=(6.2, 2.9))
+    axes = _two((6.2, 3.0))
     grid = torch.linspace(-4, 4, 801, dtype=torch.float64)
     given = torch.tensor(x, dtype=torch.float64)
     places = [given]
@@ -66,11 +73,11 @@ def cobweb(slope: float = 0.9, x: float = 0.8, count: int = 8) -> None:
     axes[0].set(xlabel="$z$", ylabel="$x$", title=f"the layer: {answers} for this $x$")
     axes[1].plot(grid, grid, color=plots.REFERENCE_COLOR, ls="--", lw=scale())
     axes[1].plot(grid, x - slope * grid.sin(), color=plots.MAP_COLOR)
-    _web(axes[1], [float(place) for place in places], -4.0)
+    _web(axes[1], [float(place) for place in places], -3.0)
     left = abs(float(given - places[-1] - slope * places[-1].sin()))  # how far x is missed
     axes[1].set(xlabel="$z_n$", ylabel="$z_{n+1}$", title=f"{count} rounds: $x$ missed by {left:.1g}")
     for ax in axes:
-        ax.set(xlim=(-4, 4), ylim=(-4, 4), xticks=(-3, 0, 3), yticks=(-3, 0, 3), aspect="equal")
+        ax.set(xlim=(-3, 3), ylim=(-3, 3), xticks=(-2, 0, 2), yticks=(-2, 0, 2), aspect="equal")
     plt.show()
 
 
@@ -120,13 +127,13 @@ def twist(z: Tensor, slope: float) -> Tensor:
 
 def unwarp(slope: float = 0.8, count: int = 3) -> None:
     """A lattice bent by x = z + g(z), after some rounds of z <- x - g(z), over the lattice as it was."""
-    lines = _lattice(3.0, 13)
+    lines = lattice(3.0, 13)
     bent = [line + twist(line, slope) for line in lines]
     found = bent
     for _ in range(count):
         found = [x - twist(z, slope) for x, z in zip(bent, found, strict=True)]
     error = max(float((a - b).norm(dim=1).max()) for a, b in zip(found, lines, strict=True))
-    axes = plots.new_axes(1, 2, size=(6.2, 3.1))
+    axes = _two((6.2, 3.1))
     _draw_lines(axes[0], bent, plots.X_COLOR)
     _draw_lines(axes[1], lines, "#bbbbbb")
     _draw_lines(axes[1], found, plots.Z_COLOR)
@@ -138,7 +145,8 @@ def unwarp(slope: float = 0.8, count: int = 3) -> None:
     plt.show()
 
 
-def _lattice(reach: float, count: int) -> list[Tensor]:
+def lattice(reach: float, count: int) -> list[Tensor]:
+    """Lines of the square [-reach, reach]^2, `count` each way, as 121 points each: (121, 2)."""
     along = torch.linspace(-reach, reach, 121, dtype=torch.float64)
     places = torch.linspace(-reach, reach, count, dtype=torch.float64)
     upright = [torch.stack([place.expand(121), along], 1) for place in places]
@@ -176,7 +184,7 @@ def series(terms: int = 2, lipschitz: float = 0.9) -> None:
         terms: of the series.
         lipschitz: eigenvalues are at most so large.
     """
-    ax = plots.new_axes(size=(4.8, 3.0))
+    (ax,) = placed(1, (4.8, 3.0), left=0.14, right=0.97, bottom=0.19, top=0.88)
     grid = torch.linspace(-0.995, 1.2, 881, dtype=torch.float64)
     cut = sum((-1) ** (k + 1) * grid**k / k for k in range(1, terms + 1))
     worst = abs(math.log(1 - lipschitz) + sum(lipschitz**k / k for k in range(1, terms + 1)))
@@ -264,7 +272,7 @@ def henon(a: float = 0.6, times: int = 2, b: float = 1.0) -> None:
     moved = points
     for _ in range(times):
         moved = henon_map(moved, a, b)
-    axes = plots.new_axes(1, 2, size=(6.2, 2.9))
+    axes = _two((6.2, 3.0))
     for ax, at, colors in (
         (axes[0], points, ("#0072B2", "#8fc3e3")),
         (axes[1], moved, ("#D55E00", "#f2b58a")),

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from flowlib.bijection import as_sizes, check_context, wide
 from flowlib.gradients import first_only
 from flowlib.nets import Activation, Widths, new_activation
+from flowlib.recording import transformed
 from flowlib.saving import Built
 
 __all__ = [
@@ -62,15 +63,30 @@ class Net:
         Rows have shape (batch, m, *event), or (1, m, *event) if they are the same for all points; unit rows
         give J itself. What comes out can be differentiated like anything else.
         """
-        value, product, *_ = torch.func.vjp(lambda place: self(place, context), z)
+        if transformed():
+            raise RuntimeError(
+                "inside torch.func (vmap, grad, jacrev, jvp) only a LipschitzMLP knows its Jacobian: "
+                "use one, or torch.autograd"
+            )
+        again = torch.is_grad_enabled()
+        with torch.enable_grad():
+            place = z if z.requires_grad else z.detach().requires_grad_()
+            value = self(place, context)
 
         def pull(rows: Tensor) -> Tensor:
-            rows = rows.expand(len(z), *rows.shape[1:])
-            if rows.shape[1] == 1:
-                return product(rows[:, 0])[0][:, None]
-            return torch.func.vmap(lambda row: product(row)[0], 1, 1)(rows)
+            products = [
+                torch.autograd.grad(
+                    *(value, place, row.to(value.dtype)),
+                    retain_graph=True,
+                    create_graph=torch.is_grad_enabled(),
+                    allow_unused=True,
+                    materialize_grads=True,
+                )[0]
+                for row in rows.expand(len(z), *rows.shape[1:]).unbind(1)
+            ]
+            return torch.stack(products, 1)
 
-        return value, pull
+        return value if again else value.detach(), pull
 
 
 class LipSwish(Built, nn.Module):

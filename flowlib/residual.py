@@ -68,7 +68,8 @@ class Residual(Bijection):
         lipschitz: L. Taken from net.lipschitz; of another net you have to know it.
         log_det: as above; "auto" is "exact" in up to 16 dimensions, else "roulette".
         terms: see above; 10 for "series", 4 for "roulette" if None.
-        stop: see above. The estimates' variance is finite where L^2 < 1 - stop.
+        stop: see above; 1 - L if None. With 1 - stop <= L^2 the variance of the estimates may be infinite: a
+            mean of thousands then still misses the rare, heavy terms.
         solver: "fixed" repeats z -> x - g(z). "newton" solves with I + J in each round (D products, for small
             D), and takes the other step where that did not help.
         rounds: how many rounds `inverse` takes, whatever their error is; None for as many as it needs.
@@ -96,7 +97,7 @@ class Residual(Bijection):
         lipschitz: float | None = None,
         log_det: str = "auto",
         terms: int | None = None,
-        stop: float = 0.5,
+        stop: float | None = None,
         solver: str = "fixed",
         rounds: int | None = None,
         tolerance: float | None = None,
@@ -111,6 +112,7 @@ class Residual(Bijection):
             raise ValueError("say how much the net stretches at most: Residual(net, lipschitz=0.9)")
         if not 0 < lipschitz < 1:
             raise ValueError(f"z + g(z) is sure to be invertible where g has lipschitz < 1, got {lipschitz}")
+        stop = 1 - lipschitz if stop is None else stop
         if not 0 < stop < 1 or (terms is not None and terms < 1):
             raise ValueError(f"an estimate needs terms >= 1 and 0 < stop < 1, got {terms} and {stop}")
         self.net, self.lipschitz, self.context = net, lipschitz, getattr(net, "context", 0)
@@ -388,6 +390,6 @@ def _require_met(error: Tensor, allowed: Tensor, rounds: int, lipschitz: float) 
         lambda: (
             f"numerical inverse: {int(beneath(~met).sum())} of {beneath(met).numel()} points did not "
             f"converge in {rounds} rounds, enough where the net contracts by lipschitz={lipschitz} and the "
-            "inputs are finite: check both. In training mode norms are estimated: call eval() before you invert"
+            "inputs are finite: check both. In training mode norms are estimated: call eval() to invert"
         ),
     )

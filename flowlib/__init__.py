@@ -16,9 +16,10 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
     from flowlib.coupling import Coupling
     from flowlib.data import Standardizer
     from flowlib.flow import Flow
-    from flowlib.image import Checkpoint, Conv1x1, GlowStep, Squeeze, VariationalDequantization
+    from flowlib.image import Conv1x1, GlowStep, Squeeze, VariationalDequantization
     from flowlib.linear import ActNorm, Linear, Permutation
     from flowlib.lipschitz import LipschitzConvNet, LipschitzMLP, LipSwish
+    from flowlib.memory import Checkpoint, Reversible
     from flowlib.mixtures import LogisticMixtureTransformer
     from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP, ResidualFlow
     from flowlib.nets import MLP, ConvNet, MaskedMLP, ResidualMLP
@@ -43,18 +44,19 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
         SplineTransformer,
     )
     from flowlib.training import fit, fit_energy
+    from flowlib.volume import AdditiveTransformer, Henon
 
 __all__ = [
-    "CNF", "IAF", "MAF", "MLP", "NSF", "ActNorm", "Affine", "AffineToZ", "AffineTransformer", "Base",
-    "Bijection", "Chain", "Checkpoint", "CircularSplineTransformer", "Continuous", "Conv1x1", "ConvNet",
-    "Coupling", "DiagonalNormal", "Elementwise", "Exp", "Flow", "Glow", "GlowStep", "Inverse", "LeakyReLU",
-    "Linear", "LipSwish", "LipschitzConvNet", "LipschitzMLP", "LogisticMixtureTransformer",
-    "MaskedAutoregressive", "MaskedMLP", "MixtureCDF", "MixtureCDFTransformer", "MixtureNormal",
-    "Permutation", "PiecewiseLinearTransformer", "PiecewiseQuadraticTransformer", "Planar", "PlanarFlow",
-    "Radial", "RadialFlow", "RealNVP", "Residual", "ResidualFlow", "ResidualMLP", "Sigmoid",
-    "SplineTransformer", "Squeeze", "StandardNormal", "Standardizer", "StudentT", "Sylvester",
-    "Transformer", "UniformAngles", "VariationalDequantization", "VelocityMLP", "check_bijection",
-    "check_flow", "fit", "fit_energy",
+    "CNF", "IAF", "MAF", "MLP", "NSF", "ActNorm", "AdditiveTransformer", "Affine", "AffineToZ",
+    "AffineTransformer", "Base", "Bijection", "Chain", "Checkpoint", "CircularSplineTransformer",
+    "Continuous", "Conv1x1", "ConvNet", "Coupling", "DiagonalNormal", "Elementwise", "Exp", "Flow", "Glow",
+    "GlowStep", "Henon", "Inverse", "LeakyReLU", "Linear", "LipSwish", "LipschitzConvNet", "LipschitzMLP",
+    "LogisticMixtureTransformer", "MaskedAutoregressive", "MaskedMLP", "MixtureCDF",
+    "MixtureCDFTransformer", "MixtureNormal", "Permutation", "PiecewiseLinearTransformer",
+    "PiecewiseQuadraticTransformer", "Planar", "PlanarFlow", "Radial", "RadialFlow", "RealNVP", "Residual",
+    "ResidualFlow", "ResidualMLP", "Reversible", "Sigmoid", "SplineTransformer", "Squeeze",
+    "StandardNormal", "Standardizer", "StudentT", "Sylvester", "Transformer", "UniformAngles",
+    "VariationalDequantization", "VelocityMLP", "check_bijection", "check_flow", "fit", "fit_energy",
 ]  # fmt: skip
 
 _HOME = {
@@ -68,12 +70,14 @@ _HOME = {
         *("SplineTransformer", "CircularSplineTransformer"),
     ),
     "mixtures": ("LogisticMixtureTransformer",),
+    "volume": ("AdditiveTransformer", "Henon"),
     "linear": ("Linear", "Permutation", "ActNorm"),
     "planar": ("Planar", "Radial", "Sylvester"),
     "lipschitz": ("LipSwish", "LipschitzConvNet", "LipschitzMLP"),
-    "nets": ("MLP", "ResidualMLP", "ConvNet", "MaskedMLP"),
+    "nets": ("MLP", "ResidualMLP", "Reversible", "ConvNet", "MaskedMLP"),
     "coupling": ("Coupling",),
-    "image": ("Squeeze", "Conv1x1", "GlowStep", "Checkpoint", "VariationalDequantization"),
+    "memory": ("Checkpoint", "Reversible"),
+    "image": ("Squeeze", "Conv1x1", "GlowStep", "VariationalDequantization"),
     "autoregressive": ("MaskedAutoregressive",),
     "residual": ("Residual",),
     "continuous": ("Continuous", "VelocityMLP"),

@@ -24,8 +24,8 @@ from flowlib.saving import Built
 
 __all__ = [
     "Bijection", "Chain", "Inverse", "Stop", "all_hold", "as_sizes", "at_least_float32",
-    "check_context", "check_event", "common_context", "draw_normal", "draw_signs", "draw_uniform", "find_root", "fix",
-    "no_log_det", "require", "sum_event", "sum_terms", "wide",
+    "check_context", "check_event", "common_context", "draw_normal", "draw_signs", "draw_uniform",
+    "find_root", "fix", "no_log_det", "require", "sum_event", "sum_terms", "wide",
 ]  # fmt: skip
 
 

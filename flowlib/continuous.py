@@ -10,7 +10,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, as_sizes, check_context, draw_normal, draw_signs, no_log_det, sum_event
+from flowlib.bijection import (
+    Bijection,
+    as_sizes,
+    check_context,
+    draw_normal,
+    draw_signs,
+    no_log_det,
+    sum_event,
+)
 from flowlib.gradients import refuse_again
 from flowlib.nets import Widths, zero_initialised
 from flowlib.recording import transformed

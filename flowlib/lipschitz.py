@@ -17,10 +17,20 @@ from torch import Tensor, nn
 from flowlib.bijection import as_sizes, check_context, wide
 from flowlib.gradients import first_only
 from flowlib.nets import Activation, Widths, new_activation
+from flowlib.recording import transformed
 from flowlib.saving import Built
 
-__all__ = ["LipSwish", "LipschitzConv2d", "LipschitzConvNet", "LipschitzLinear", "LipschitzMLP", "Net"]
+__all__ = [
+    "LipSwish",
+    "LipschitzConv2d",
+    "LipschitzConvNet",
+    "LipschitzLinear",
+    "LipschitzMLP",
+    "Net",
+    "Pull",
+]
 
+Pull = Callable[[Tensor], Tensor]  # rows, (batch, m, *event) -> rows J
 ONCE = (
     "in training mode the norm of a weight is u^T W v with vectors u and v that are held: it has a first "
     "derivative only. Call eval() first, where a LipschitzLinear takes the exact norm"
@@ -47,21 +57,36 @@ class Net:
     def __call__(self, z: Tensor, context: Tensor | None = None) -> Tensor:
         return wide(self.g(z, context))
 
-    def linearise(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def linearise(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
         """g(z), (batch, *event), and the product with its Jacobian J from the left: rows -> rows J.
 
         Rows have shape (batch, m, *event), or (1, m, *event) if they are the same for all points; unit rows
         give J itself. What comes out can be differentiated like anything else.
         """
-        value, product, *_ = torch.func.vjp(lambda place: self(place, context), z)
+        if transformed():
+            raise RuntimeError(
+                "inside torch.func (vmap, grad, jacrev, jvp) only a LipschitzMLP knows its Jacobian: "
+                "use one, or torch.autograd"
+            )
+        again = torch.is_grad_enabled()
+        with torch.enable_grad():
+            place = z if z.requires_grad else z.detach().requires_grad_()
+            value = self(place, context)
 
         def pull(rows: Tensor) -> Tensor:
-            rows = rows.expand(len(z), *rows.shape[1:])
-            if rows.shape[1] == 1:
-                return product(rows[:, 0])[0][:, None]
-            return torch.func.vmap(lambda row: product(row)[0], 1, 1)(rows)
+            products = [
+                torch.autograd.grad(
+                    *(value, place, row.to(value.dtype)),
+                    retain_graph=True,
+                    create_graph=torch.is_grad_enabled(),
+                    allow_unused=True,
+                    materialize_grads=True,
+                )[0]
+                for row in rows.expand(len(z), *rows.shape[1:]).unbind(1)
+            ]
+            return torch.stack(products, 1)
 
-        return value, pull
+        return value if again else value.detach(), pull
 
 
 class LipSwish(Built, nn.Module):
@@ -133,7 +158,7 @@ class LipschitzLinear(nn.Linear):
         return weight * (self.lipschitz / self.norm().clamp(min=self.lipschitz))
 
     def norm(self) -> Tensor:
-        """The largest singular value of the weight as it is stored: from below in training mode, else exact."""
+        """The largest singular value of the weight as stored: from below in training mode, else exact."""
         if not self.training:
             return torch.linalg.matrix_norm(wide(self.weight), 2)
         v = _follow(self.u, self.rounds, self._there, self._back)
@@ -201,7 +226,7 @@ class LipschitzMLP(Built, nn.Module):
         super().__init__()
         widths = (dim, *as_sizes(hidden), dim)
         each = _check_bound(lipschitz) ** (1 / (len(widths) - 1))
-        self.dim, self.lipschitz, self.context = dim, lipschitz, context
+        self.shape, self.lipschitz, self.context = (dim,), lipschitz, context
         self.layers = nn.ModuleList(LipschitzLinear(*pair, each, rounds=rounds) for pair in pairwise(widths))
         self.activations = nn.ModuleList(new_activation(activation) for _ in widths[1:-1])
         self.condition = nn.Linear(context, widths[1], bias=False) if context else None
@@ -232,7 +257,7 @@ class _ScaledMLP(Net):
             h = F.linear(activation(h), *weights)
         return h
 
-    def linearise(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def linearise(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Pull]:
         h, slopes = self.first(z, context), []
         for activation, weights in zip(self.net.activations, self.weights[1:], strict=True):
             h, slope = _with_slope(activation, h)
@@ -284,6 +309,7 @@ class LipschitzConv2d(nn.Conv2d):
     ):
         channels, height, width = shape
         super().__init__(channels, outputs, size, padding=size // 2)
+        self.margin = size // 2
         self.lipschitz, self.rounds = lipschitz, rounds
         self.register_buffer("u", torch.randn(1, outputs, height, width))
         _follow(self.u, 50, self._there, self._back)
@@ -299,13 +325,13 @@ class LipschitzConv2d(nn.Conv2d):
         return first_only((wide(u).clone() * self._there(v)).sum(), ONCE)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.scaled().to(x.dtype), self.bias, padding=self.padding)
+        return F.conv2d(x, self.scaled().to(x.dtype), self.bias, padding=self.margin)
 
     def _there(self, v: Tensor) -> Tensor:
-        return F.conv2d(v, wide(self.weight), padding=self.padding)
+        return F.conv2d(v, wide(self.weight), padding=self.margin)
 
     def _back(self, u: Tensor) -> Tensor:
-        return F.conv_transpose2d(u, wide(self.weight), padding=self.padding)
+        return F.conv_transpose2d(u, wide(self.weight), padding=self.margin)
 
 
 class LipschitzConvNet(Built, nn.Module):
@@ -351,12 +377,13 @@ class LipschitzConvNet(Built, nn.Module):
     def function(self) -> Net:
         """g with the weights of now, scaled once."""
         convs = [layer for layer in self.layers if isinstance(layer, LipschitzConv2d)]
-        weights = [(conv.scaled(), wide(conv.bias)) for conv in convs]
+        weights = [(conv.scaled(), None if conv.bias is None else wide(conv.bias)) for conv in convs]
+        befores = [nn.Identity(), *self.activations]
 
         def g(z: Tensor, context: Tensor | None = None) -> Tensor:
             h = wide(z)
-            for conv, activation, (weight, bias) in zip(convs, (None, *self.activations), weights, strict=True):
-                h = F.conv2d(h if activation is None else activation(h), weight, bias, padding=conv.padding)
+            for conv, before, (weight, bias) in zip(convs, befores, weights, strict=True):
+                h = F.conv2d(before(h), weight, bias, padding=conv.margin)
             return h
 
         return Net(g)
@@ -366,7 +393,8 @@ def _with_slope(activation: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     """An activation and its derivative, element by element."""
     if isinstance(activation, LipSwish):
         return activation.with_slope(x)
-    return torch.func.jvp(activation, (x,), (torch.ones_like(x),))
+    value, slope, *_ = torch.func.jvp(activation, (x,), (torch.ones_like(x),))
+    return value, slope
 
 
 def _check_bound(lipschitz: float) -> float:
@@ -385,6 +413,6 @@ def _check_slopes(activations: nn.ModuleList) -> None:
         steepest = float((activation(x).diff() / x.diff()).abs().max())
         if steepest > 1.001:
             raise ValueError(
-                f"an activation of a Lipschitz net must have slopes within -1 and 1; {type(activation).__name__} "
-                f"reaches {steepest:.2f}: use LipSwish, nn.ELU, nn.Tanh or nn.ReLU"
+                "an activation of a Lipschitz net must have slopes within -1 and 1; "
+                f"{type(activation).__name__} reaches {steepest:.2f}: take LipSwish, ELU, Tanh or ReLU"
             )

@@ -67,14 +67,15 @@ class Reversible(Bijection):
     finds its input by its inverse, runs once more, with a graph, and gives its gradients.
 
     The price is time, an inverse and a second run of each layer, and digits: an input comes back with the
-    rounding of all later layers, each multiplied by how much the inverses stretch. So the chain's own input is
-    kept and compared with what came back: gradients that would be worth little are refused.
+    rounding of all later layers, multiplied by how much their inverses stretch. So the chain's own input
+    is kept and compared with what came back: gradients that would be worth little are refused.
 
     It suits layers whose inverse is a formula. A layer that draws noise draws it anew when it runs again; a
     net in training mode that changes from run to run (its norm is estimated) is not quite the same.
     Inside `torch.func` and under `torch.compile` the chain runs as it is.
 
-    Source: Gomez et al., 2017, "The Reversible Residual Network: Backpropagation Without Storing Activations".
+    Source: Gomez et al., 2017, "The Reversible Residual Network: Backpropagation Without Storing
+    Activations".
 
     Args:
         chain: a chain, whose parts are the layers, those of chains in it too; or one bijection.
@@ -172,9 +173,9 @@ class _Recompute(torch.autograd.Function):
                 with torch.enable_grad():
                     again, term = torch.func.functional_call(layer, own, (input_, given))
                     leaves = [input_, given, *own.values()]
-                    by_input, by_given, *by_own = _gradients(
-                        (again * by_output).sum() + (term * by_log_det).sum(), leaves
-                    )
+                    total = (again * by_output).sum() + (term * by_log_det).sum()
+                    by_input, by_given, *by_own = _gradients(total, leaves)
+                assert by_input is not None
                 gaps.append(_gap(again.detach(), output))
                 by_context = _plus(by_context, by_given)
                 for place, gradient in zip(named.values(), by_own, strict=True):
@@ -233,9 +234,10 @@ def _require_close(gap: Tensor) -> None:
     require(
         gap <= LARGEST,
         lambda: (
-            f"Reversible: an input computed again from the outputs is off by {float(beneath(gap)):.1g} of the scale, "
-            f"at most {LARGEST:g} is allowed, so the gradients would be wrong. The layers stretch too much for "
-            "this precision, or one is not invertible: use Checkpoint, float64, or layers that stretch less"
+            f"Reversible: an input computed again from outputs is off by {float(beneath(gap)):.1g} of the "
+            f"scale, at most {LARGEST:g} is allowed: the gradients would be wrong. The layers stretch too "
+            "much for this precision, or one is not invertible: use Checkpoint, float64, or layers that "
+            "stretch less"
         ),
     )
 

@@ -351,7 +351,7 @@ class ResidualFlow(Flow):
         layers: int = 16,
         hidden: Widths = (64, 64),
         *,
-        lipschitz: float = 0.9,
+        lipschitz: float = 0.97,
         context: int = 0,
         activation: Activation = LipSwish,
         cheap: str = "density",

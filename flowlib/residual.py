@@ -1,4 +1,4 @@
-"""Residual layers x = z + g(z): any net g that contracts makes one, and the determinant needs no special form."""
+"""Residual layers x = z + g(z): any net g that contracts will do, the determinant has no special form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from flowlib.bijection import Bijection, all_hold, at_least_float32, draw_signs, require, sum_event, wide
 from flowlib.gradients import first_only, refuse_again
 from flowlib.linear import full_precision
-from flowlib.lipschitz import Net
+from flowlib.lipschitz import LipschitzConvNet, LipschitzMLP, Net, Pull
 from flowlib.recording import beneath, plain, transformed
 
 __all__ = ["EXACT_UP_TO", "LOG_DETS", "SOLVERS", "Residual", "Solution", "contract", "power_series"]
@@ -22,10 +22,9 @@ SOLVERS = ("fixed", "newton")
 EXACT_UP_TO = 16  # dimensions, where log_det="auto"
 TERMS = {"series": 10, "roulette": 4}
 ONCE = (
-    "an estimated log-determinant (log_det='series' or 'roulette') has a first derivative only, by its Neumann "
-    "series: use log_det='exact' for second derivatives and for torch.func"
+    "an estimated log-determinant (log_det='series' or 'roulette') has a first derivative only, by its "
+    "Neumann series: use log_det='exact' for second derivatives and for torch.func"
 )
-Pull = Callable[[Tensor], Tensor]
 
 
 class Solution(NamedTuple):
@@ -63,13 +62,14 @@ class Residual(Bijection):
     Chen et al., 2019, "Residual Flows for Invertible Generative Modeling", theorems 1 and 2.
 
     Args:
-        net: g, a module (z) or (z, context) -> as z, such as `LipschitzMLP(2)`. An attribute `context` says how
-            many features it takes, 0 if there is none. Shapes are (batch, *event) in and out; log-determinants
-            are (batch,).
+        net: g, a module (z) or (z, context) -> as z, such as `LipschitzMLP(2)`. An attribute `context` says
+            how many features it takes, 0 if there is none. Shapes are (batch, *event) in and out;
+            log-determinants are (batch,).
         lipschitz: L. Taken from net.lipschitz; of another net you have to know it.
         log_det: as above; "auto" is "exact" in up to 16 dimensions, else "roulette".
         terms: see above; 10 for "series", 4 for "roulette" if None.
-        stop: see above. The estimates' variance is finite where L^2 < 1 - stop.
+        stop: see above; 1 - L if None. With 1 - stop <= L^2 the variance of the estimates may be infinite: a
+            mean of thousands then still misses the rare, heavy terms.
         solver: "fixed" repeats z -> x - g(z). "newton" solves with I + J in each round (D products, for small
             D), and takes the other step where that did not help.
         rounds: how many rounds `inverse` takes, whatever their error is; None for as many as it needs.
@@ -97,7 +97,7 @@ class Residual(Bijection):
         lipschitz: float | None = None,
         log_det: str = "auto",
         terms: int | None = None,
-        stop: float = 0.5,
+        stop: float | None = None,
         solver: str = "fixed",
         rounds: int | None = None,
         tolerance: float | None = None,
@@ -112,11 +112,12 @@ class Residual(Bijection):
             raise ValueError("say how much the net stretches at most: Residual(net, lipschitz=0.9)")
         if not 0 < lipschitz < 1:
             raise ValueError(f"z + g(z) is sure to be invertible where g has lipschitz < 1, got {lipschitz}")
+        stop = 1 - lipschitz if stop is None else stop
         if not 0 < stop < 1 or (terms is not None and terms < 1):
             raise ValueError(f"an estimate needs terms >= 1 and 0 < stop < 1, got {terms} and {stop}")
         self.net, self.lipschitz, self.context = net, lipschitz, getattr(net, "context", 0)
-        shape = getattr(net, "shape", None) or ((net.dim,) if hasattr(net, "dim") else None)
-        self.event_shape = None if shape is None else tuple(shape)
+        if isinstance(net, LipschitzMLP | LipschitzConvNet):
+            self.event_shape = net.shape
         self.log_det, self.terms, self.stop = log_det, terms, stop
         self.solver, self.rounds, self.tolerance = solver, rounds, tolerance
         self.generator = generator
@@ -171,8 +172,8 @@ class Residual(Bijection):
     def _newton(
         self, net: Net, x: Tensor, context: Tensor | None, scale: Tensor, rounds: int | None
     ) -> Solution:
-        """Newton's method for z + g(z) - x = 0. A row whose residual does not fall by L, as that of a fixed-point
-        step surely does, goes back and takes that step."""
+        """Newton's method for z + g(z) - x = 0. A row whose residual does not fall by L, as it surely does
+        after a fixed-point step, goes back and takes that one."""
         z, other, before = x, x, torch.full_like(scale, math.inf)
         limit = _most_rounds(self.lipschitz, self._allowed(x)) if rounds is None else rounds
         for turn in range(1, limit + 1):
@@ -203,8 +204,8 @@ class Residual(Bijection):
         if self._way(x) != "exact":
             g, pull = net.linearise(z, context)
             return _Implicit.apply(self, pull, z, x - z - g)
-        # As in `find_root`: two Newton steps, of which only the derivatives are added. Each doubles the number
-        # of right terms in the Taylor series of z; the first may hold its matrix constant.
+        # As in `find_root`: two Newton steps, of which only the derivatives are added. Each doubles the
+        # number of right terms in the Taylor series of z; the first may hold its matrix constant.
         for constant in (True, False):
             g, pull = net.linearise(z, context)
             matrix, residual = _i_plus_j(pull, z), (z + g - x).flatten(1)
@@ -387,8 +388,8 @@ def _require_met(error: Tensor, allowed: Tensor, rounds: int, lipschitz: float) 
     require(
         met,
         lambda: (
-            f"numerical inverse: {int(beneath(~met).sum())} of {beneath(met).numel()} points did not converge in "
-            f"{rounds} rounds, which are enough if the net contracts by lipschitz={lipschitz} and the inputs are "
-            "finite: check both. In training mode norms are estimated: call eval() before you invert"
+            f"numerical inverse: {int(beneath(~met).sum())} of {beneath(met).numel()} points did not "
+            f"converge in {rounds} rounds, enough where the net contracts by lipschitz={lipschitz} and the "
+            "inputs are finite: check both. In training mode norms are estimated: call eval() to invert"
         ),
     )

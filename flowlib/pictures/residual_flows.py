@@ -101,8 +101,8 @@ def rounds(
         ax.plot(counts, errors, color=color, label=name)
         if name in bounds:
             ax.plot(counts, bounds[name], color=color, ls="--", lw=scale())
-    ax.set(xlabel="rounds", ylabel="error", yscale="log", title=title)
-    ax.legend()
+    ax.set(xlabel="rounds", ylabel="largest error", yscale="log", title=title, ylim=(1e-16, 1e2))
+    ax.legend(loc="upper right")
     plt.show()
 
 
@@ -241,15 +241,16 @@ def memory(rows: Rows) -> None:
 
 
 def digits(rows: Rows) -> None:
-    """Error of inputs that were computed again from outputs, against the stretch of a layer."""
+    """Error of inputs computed again from outputs against the condition number of a chain: table `digits_lost`."""
     ax = plots.new_axes(size=(4.8, 2.8))
-    kinds = dict.fromkeys((row["dtype"], row["depth"]) for row in rows)
-    for (dtype, depth), color in zip(kinds, plots.CYCLE, strict=False):
-        mine = [row for row in rows if (row["dtype"], row["depth"]) == (dtype, depth)]
-        label = f"{dtype}, {depth} layers"
-        ax.plot([row["stretch"] for row in mine], [row["error"] for row in mine], "o-", color=color,
-                label=label, ms=4 * scale())  # fmt: skip
-    ax.set(xlabel="largest $|s|$ of a layer", ylabel="error of the inputs", yscale="log")
+    for dtype, color in (("float32", plots.X_COLOR), ("float64", plots.Z_COLOR)):
+        mine = sorted((row["condition"], row["error"]) for row in rows if row["dtype"] == dtype)
+        condition, errors = zip(*mine, strict=True)
+        rounding = torch.finfo(getattr(torch, dtype)).eps
+        ax.plot(condition, errors, "o", color=color, label=dtype, ms=4.5 * scale())
+        ax.plot(condition, [rounding * value for value in condition], "--", color=color, lw=scale())
+    ax.axhline(1e-3, color=plots.REFERENCE_COLOR, lw=0.8 * scale())
+    ax.set(xscale="log", yscale="log", xlabel="condition number of the chain", ylabel="error of the inputs")
     ax.legend()
     plt.show()
 
@@ -297,22 +298,20 @@ def _area(rim: Tensor) -> float:
     return float((across[:-1] * along[1:] - across[1:] * along[:-1]).sum().abs() / 2)
 
 
-def heights(curves: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+def heights(panels: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]]) -> None:
     """Density against the area on which it is exceeded: what a map of determinant 1 cannot change.
 
     Args:
-        curves: name -> (areas, densities), sorted.
+        panels: title -> name of a density -> (areas, densities), sorted; the first in vermilion, then blue, dashed.
     """
-    ax = plots.new_axes(size=(4.8, 2.8))
-    styles = (
-        (plots.X_COLOR, "-"),
-        (plots.Z_COLOR, "--"),
-        (plots.MAP_COLOR, "-"),
-        (plots.REFERENCE_COLOR, "--"),
-    )
-    for (name, (area, density)), (color, style) in zip(curves.items(), styles, strict=False):
-        ax.plot(area, density, style, color=color, label=name)
-    ax.set(xlabel="area where the density is higher", ylabel="density")
-    ax.set_ylim(bottom=0)
-    ax.legend()
+    axes = plots.new_axes(1, len(panels), size=(3.5 * len(panels), 2.6))
+    for ax, (title, curves) in zip(axes, panels.items(), strict=True):
+        shown = 0.0
+        for (name, (area, density)), style in zip(curves.items(), ({}, {"ls": "--"}), strict=False):
+            color = plots.Z_COLOR if style else plots.X_COLOR
+            ax.plot(area, density, color=color, label=name, **style)
+            shown = max(shown, float(area[density > 0.02 * density.max()].max()))
+        ax.set(xlabel="area where it is higher", ylabel="density", title=title, xlim=(0, 1.05 * shown))
+        ax.set_ylim(bottom=0)
+        ax.legend()
     plt.show()

@@ -241,7 +241,7 @@ def memory(rows: Rows) -> None:
 
 
 def digits(rows: Rows) -> None:
-    """Error of inputs computed again from outputs against the condition number of a chain: table `digits_lost`."""
+    """Error of inputs computed again from outputs against a chain's condition number: table `digits_lost`."""
     ax = plots.new_axes(size=(4.8, 2.8))
     for dtype, color in (("float32", plots.X_COLOR), ("float64", plots.Z_COLOR)):
         mine = sorted((row["condition"], row["error"]) for row in rows if row["dtype"] == dtype)
@@ -302,7 +302,7 @@ def heights(panels: Mapping[str, Mapping[str, tuple[Tensor, Tensor]]]) -> None:
     """Density against the area on which it is exceeded: what a map of determinant 1 cannot change.
 
     Args:
-        panels: title -> name of a density -> (areas, densities), sorted; the first in vermilion, then blue, dashed.
+        panels: title -> name -> (areas, densities), sorted; the first vermilion, the second dashed.
     """
     axes = plots.new_axes(1, len(panels), size=(3.5 * len(panels), 2.6))
     for ax, (title, curves) in zip(axes, panels.items(), strict=True):

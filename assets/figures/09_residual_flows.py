@@ -1,13 +1,12 @@
 """Draw the animation of lesson 9 again: python assets/figures/09_residual_flows.py  (under a minute)
 
-A layer x = z + g(z) has bent a lattice. Rounds of z <- x - g(z) straighten it, and the error stays below its bound.
+A layer x = z + g(z) has bent a lattice. Rounds of z <- x - g(z) straighten it; the error stays below its bound.
 """
 
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import torch
 from PIL import Image
 
 from flowlib import plots
@@ -21,14 +20,18 @@ bent = [line + twist(line, LIPSCHITZ) for line in lines]
 stages = [bent]
 for _ in range(ROUNDS):
     stages.append([x - twist(z, LIPSCHITZ) for x, z in zip(bent, stages[-1], strict=True)])
-errors = [max((a - b).norm(dim=1).max().item() for a, b in zip(stage, lines, strict=True)) for stage in stages]
-first = max((a - b).norm(dim=1).max().item() for a, b in zip(stages[1], bent, strict=True))
+
+
+def apart(some, others):
+    return max((a - b).norm(dim=1).max().item() for a, b in zip(some, others, strict=True))
+
+
+errors, first = [apart(stage, lines) for stage in stages], apart(stages[1], bent)
 bounds = [LIPSCHITZ**n / (1 - LIPSCHITZ) * first for n in range(ROUNDS + 1)]  # (9.4)
 assert all(error <= bound for error, bound in zip(errors, bounds, strict=True))
 
 plots.use_style(1.3)
 figure, axes = plt.subplots(1, 3, figsize=(10.4, 3.7), dpi=80, layout="constrained")
-frames = []
 
 
 def draw(n):
@@ -46,8 +49,8 @@ def draw(n):
     axes[2].plot(range(ROUNDS + 1), bounds, "--", color=plots.REFERENCE_COLOR, lw=1.2)
     axes[2].plot(range(n + 1), errors[: n + 1], "o-", color=plots.Z_COLOR, ms=3.5)
     axes[2].text(14, bounds[10], "bound (9.4)", fontsize="small")
-    axes[2].set(xlabel="rounds", yscale="log", xlim=(-0.5, ROUNDS + 0.5), ylim=(errors[-1] / 3, 3 * bounds[0]))
-    axes[2].set_title("largest error")
+    axes[2].set(xlabel="rounds", yscale="log", title="largest error")
+    axes[2].set(xlim=(-0.5, ROUNDS + 0.5), ylim=(errors[-1] / 3, 3 * bounds[0]))
     figure.canvas.draw()
     return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
 

@@ -1,6 +1,6 @@
 """Draw the animation of lesson 9 again: python assets/figures/09_residual_flows.py  (under a minute)
 
-A layer x = z + g(z) has bent a lattice. Rounds of z <- x - g(z) straighten it; the error stays below its bound.
+Rounds of z <- x - g(z) straighten a lattice that the layer x = z + g(z) has bent, and stay below their bound.
 """
 
 from pathlib import Path

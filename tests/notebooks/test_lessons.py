@@ -29,13 +29,16 @@ INTRODUCED = {
     **dict.fromkeys(["bijection", "scalar", "base", "flow", "training", "data", "checks", "plots"], 1),
     **{"reader": 1, "pictures": 1, "assets": 1, "table": 2, "models": 3, "splines": 4},
     **{"linear": 2, "planar": 3, "nets": 4, "coupling": 4, "image": 5, "autoregressive": 6, "continuous": 7},
-    **{"mixtures": 8, "targets": 8, "residual": 9, "course": 1},
+    **{"mixtures": 8, "targets": 8, "course": 1},
+    **dict.fromkeys(["residual", "lipschitz", "memory", "volume"], 9),
 }
 INTRODUCED_NAMES = {
     **{"PlanarFlow": 3, "RadialFlow": 3, "RealNVP": 4, "Glow": 5, "MAF": 6, "IAF": 6, "CNF": 7, "NSF": 4},
     **{"SplineTransformer": 6, "MixtureCDFTransformer": 8, "ActNorm": 5, "UniformAngles": 8},
     **dict.fromkeys(["PiecewiseLinearTransformer", "PiecewiseQuadraticTransformer"], 8),
     **dict.fromkeys(["CircularSplineTransformer", "LogisticMixtureTransformer"], 8),
+    **dict.fromkeys(["ResidualFlow", "Residual", "LipschitzMLP", "LipSwish", "Reversible"], 9),
+    **dict.fromkeys(["AdditiveTransformer", "Henon"], 9),
 }
 # Other people's names for what this course calls log_det, forward, inverse, base.
 FOREIGN = re.compile(

@@ -286,7 +286,7 @@ why: "the factor of the residual for that of the step"
 # %% wrong: watches_the_batch
 """
 caught_by: task1_test_a
-says: "one length for the whole batch"
+says: "there is one length for the whole batch"
 why: "the norm of all steps together"
 
 -         step = (new - z).norm(dim=1)

@@ -347,7 +347,7 @@ const Playground = (() => {
       const how = state.flow === "nsf" ? "bent by a curve" : "stretched and shifted";
       return (
         `This layer's mask freezes the ${ORDINAL[stays]} coordinate: points move only ${AXIS[1 - stays]}. ` +
-        `Each rail is ${how} in its own way, which the frozen coordinate decides. The next mask is the other one.`
+        `Each rail is ${how} as the frozen coordinate decides. The next mask is the other one.`
       );
     }
     if (order) {

@@ -136,7 +136,7 @@ TARGETS = {
         sets.banana_log_prob,
         (2.5, 0.0),
         0.55,
-        whole="A banana is one piece: no bridge.",
+        whole="It is one piece: no bridge.",
     ),
     "rings": Target(
         "rings",

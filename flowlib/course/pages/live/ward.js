@@ -198,7 +198,7 @@ const Ward = (() => {
     count: {
       lesson: "5",
       before: "An NSF, trained on a checkerboard.",
-      after: "A last layer scales both coordinates by 0.8, and counts one.",
+      after: "A last layer scales both coordinates by 0.8, and counts only one of them.",
       wrong: "log_det = log_scale.sum()           # one channel, H·W pixels",
       right: "log_det = H * W * log_scale.sum()   # here H·W = 2",
       build: () =>

@@ -1,7 +1,7 @@
 // The playground: noise z becomes x, layer by layer.
 //
 // Drawn with live.js, marks.js and stairs.js, computed with flow.js. Its data (playground.py): targets with
-// held-out points and their exact log-density, flows by "target.flow", how much each misses, and for each layer
+// points of theirs and the exact log-density of every cell, flows by "target.flow", how much each misses, and for each layer
 // what its picture needs.
 "use strict";
 

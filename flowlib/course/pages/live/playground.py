@@ -1,6 +1,7 @@
 """The playground: one page with five flows on five targets, and broken flows to diagnose.
 
-`assets/weights/playground.py` trains what is defined here. The page computes everything else itself.
+`assets/weights/playground.py` trains what is defined here. The scores are
+computed here, everything else in the page itself.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ HERE = Path(__file__).parent
 HIDDEN = (32, 32)  # widths of the nets
 WINDOW = 4.0  # the page shows [-4, 4]²,
 CELLS = 90  # and densities on this many cells along a side
-HELD_OUT = 2_000  # points that the page scores
+HELD_OUT = 2_000  # points that the flows are scored on
 LOWEST = -30.0  # log-densities below are drawn as this
 
 

@@ -39,7 +39,8 @@ def weights() -> Iterator[tuple[str, list]]:
     for path in sorted((HOUSE / "assets" / "weights").glob("*.py")):
         if "FLOWS" not in path.read_text():
             continue
-        for name, (build, *_) in load(path).FLOWS.items():
+        for name, made in load(path).FLOWS.items():
+            build = made[0] if isinstance(made, tuple) else made  # some scripts say beside it how to train
             flow = load_weights(build(), path.stem, name)
             draw = torch.rand if len(flow.event_shape) == 3 else torch.randn  # pixels lie in (0, 1)
             points = draw(8, *flow.event_shape, generator=torch.Generator().manual_seed(0))

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import runpy
 
 import numpy as np
 import pytest
+import torch
 from matplotlib.colors import to_hex
 
-from flowlib import drawing
+from flowlib import assets, drawing
+from flowlib import data as sets
 from flowlib.course.folders import lesson_names
 from flowlib.course.pages.live.figures import HERE, LIVE_CSS, data, figures
+from flowlib.models import CNF
 from tests.conftest import HOUSE
 
 ALIVE = [name for name in lesson_names(HOUSE) if figures(name)]
@@ -50,3 +55,19 @@ def test_scripts_ask_for_nothing():
         assert not re.search(
             r"\bfetch\(|XMLHttpRequest|https?://|^import |^export |</script", words, re.MULTILINE
         )
+
+
+@torch.no_grad()
+def test_what_was_computed_beforehand_is_what_the_flows_say():
+    """One row of each table that lessons 5 and 7 keep for their figures."""
+    glow = runpy.run_path(str(HOUSE / "assets" / "results" / "05_glow_live.py"))
+    for table, place in (("temperatures", 14), ("alone", 3)):
+        kept = assets.read_results("05_glow_live", table)[place]
+        again = next(itertools.islice(glow[table](), place, None))
+        assert abs(kept.pop("bits") - again.pop("bits")) < 0.01
+        assert kept == again
+    x, flow = sets.shared_target().test[:1000], CNF(2, method="euler", steps=4)
+    nll = -assets.load_weights(flow, "07_continuous", "straight").log_prob(x).mean().item()
+    rows = assets.read_results("07_continuous_live", "solvers")
+    kept = next(r for r in rows if (r["field"], r["method"], r["steps"]) == ("straight", "euler", 4))
+    assert kept["nll"] == pytest.approx(nll, abs=1e-3)

@@ -172,7 +172,7 @@ def solver(
         exact: the NLL of the true density on the same points.
         field, method, steps: which of the reports; steps is 1, 2, 4, 8 or 16.
     """
-    axes = placed(2, (5.8, 2.6), left=0.08, right=0.99, bottom=0.17, top=0.9, wspace=0.3)
+    axes = placed(2, (5.8, 2.5), left=0.09, right=0.99, bottom=0.18, top=0.9, wspace=0.3)
     nll, mass, path = reports[field, method, steps]
     _, _, true = reports[field, "rk4", STEPS[-1]]
     for lines, label, style in (
@@ -336,7 +336,7 @@ class Drift:
 
     def draw(self, frame: int = 16) -> None:
         """Left the points, coloured by where they began, and the velocity; right their density."""
-        axes = placed(2, (5.8, 2.6), left=0.08, right=0.99, bottom=0.17, top=0.9, wspace=0.2)
+        axes = placed(2, (5.8, 2.4), left=0.08, right=0.99, bottom=0.18, top=0.9, wspace=0.2)
         side, places = torch.linspace(-3.4, 3.4, 12), self.places[frame]
         nodes = torch.cartesian_prod(side, side)
         arrows = self.net(float(self.times[frame]), nodes)

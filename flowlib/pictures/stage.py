@@ -128,10 +128,12 @@ def stage(draw: Callable[..., None], *, play: tuple[str, float, int] | None = No
     width = f"{picture.canvas.get_width_height()[0]}px"
     shown.layout = widgets.Layout(width=width, max_width="100%")
     moved = [control for control in controls.values() if isinstance(control, widgets.DOMWidget)]
-    sliders = (widgets.FloatSlider, widgets.IntSlider, widgets.FloatLogSlider)
+    sliders = (widgets.FloatSlider, widgets.IntSlider, widgets.FloatLogSlider, widgets.SelectionSlider)
     for control in moved:
         control.observe(paint, "value")
         control.style.description_width = "initial"
+        if isinstance(control, widgets.ToggleButtons):
+            control.style.button_width = "auto"
         flex = "1 1 240px" if isinstance(control, sliders) else "0 0 auto"
         control.layout = widgets.Layout(flex=flex, width="auto")
     buttons = [] if play is None else [_play_button(controls[play[0]], *play[1:])]

@@ -13,10 +13,10 @@ from tests.conftest import HOUSE
 
 pytestmark = pytest.mark.timeout(300)
 ALIVE = [name for name in lesson_names(HOUSE) if figures(name)]
-SLOW = {"temperature-slider", "order-slider"}  # a whole flow is computed anew
+SLOW = {"temperature-slider", "solver-slider", "solver-straight"}  # a whole flow is computed anew
 ANSWER_MS, FLOW_MS, FIRST_S, FRAMES = 50, 150, 2.0, 30
 
-# Best of five answers of a figure to its first slider: from the change to the frame after the one that drew it.
+# Best of five answers of a figure to its first slider: until the frame after the one that drew it.
 ANSWERS = """
 async (name) => {
   const figure = Live.mounted.find((made) => made.root.dataset.live === name);
@@ -73,7 +73,7 @@ def test_every_figure_answers_at_once(page, lesson):
     page.goto(make_slides(HOUSE, lesson).as_uri())
     page.wait_for_selector(".reveal.ready", timeout=30_000)
     slow = {}
-    for index, _ in enumerate(page.locator(".slides section:not(.stack)").all()):
+    for _ in page.locator(".slides section:not(.stack)").all():
         names = page.evaluate(NAMES)
         page.wait_for_timeout(100)
         for name in names:

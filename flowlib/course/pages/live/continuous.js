@@ -22,7 +22,6 @@ function arrows(places, velocities) {
 
 Live.figure("drift-slider", {
   title: "Points carried by a velocity field: coloured by where they began, and by their density",
-  below: true,
   panels: [POND, POND],
   controls: [{ name: "frame", label: "time", min: 0, max: 32, step: 1, value: 0 }],
   answer: { frame: 16 },

@@ -25,9 +25,8 @@ def data() -> dict:
     drift = pictures.Drift(rings, 800)
     side = torch.linspace(-3.4, 3.4, 12)
     nodes = torch.cartesian_prod(side, side)
-    fields = {name: trained(name, CNF(2)).bijection for name in ("free", "straight")}
+    fields = {name: trained(name, CNF(2)) for name in ("free", "straight")}
     x = sets.shared_target().test[:1000]
-    reports = pictures.solver_reports({name: field.net for name, field in fields.items()}, x)
     return {
         "drift": [
             {
@@ -38,11 +37,11 @@ def data() -> dict:
             for k in range(0, len(drift.times), EVERY)
         ],
         "nodes": numbers(nodes, 3),
-        "fields": {name: layer_spec(field, 2) for name, field in fields.items()},
+        "fields": {name: layer_spec(flow.bijection, 2) for name, flow in fields.items()},
         "x": numbers(x[:32], 4),
         "exact": -sets.shared_target_log_prob(x).mean().item(),
         "reports": {
-            " ".join(map(str, which)): {"nll": round(nll, 4), "mass": round(mass, 4)}
-            for which, (nll, mass, _) in reports.items()
+            f"{row['field']} {row['method']} {row['steps']}": row
+            for row in assets.read_results("07_continuous_live", "solvers")
         },
     }

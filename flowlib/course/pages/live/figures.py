@@ -13,6 +13,7 @@ import re
 import shutil
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from flowlib.course.pages import templates
@@ -45,7 +46,13 @@ def scripts(root: Path, lesson: str) -> list[Path]:
 def data(lesson: str) -> str:
     """What the figures draw from, as a script: `Live.data = {...}`. It can stand in a page's script tag."""
     module = importlib.import_module(f"flowlib.course.pages.live.{name_of(lesson)}")
-    return f"Live.data = {json.dumps(module.data(), separators=(',', ':'))};".replace("</", r"<\/")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # on nets this small a second thread mostly waits
+    try:
+        made = json.dumps(module.data(), separators=(",", ":"))
+    finally:
+        torch.set_num_threads(threads)
+    return f"Live.data = {made};".replace("</", r"<\/")
 
 
 def numbers(values: Tensor, digits: int = 4) -> list:

@@ -105,15 +105,12 @@ Live.figure("temperature-slider", {
   controls: [{ name: "tau", label: "τ", min: 0, max: 1.6, step: 0.05, value: 1 }],
   answer: { tau: 0.7 },
   play: { control: "tau", from: 0, to: 1.6, seconds: 10 },
-  draw([panel], { tau }, { temperature }) {
-    const { images, bits } = temperature[Math.round(20 * tau)];
+  draw([panel], { tau }, { temperatures }) {
+    const { images, bits } = temperatures[Math.round(20 * tau)];
     panel.picture(page(images, 10), [0, 89, 0, 35], { sharp: true });
     return `τ = ${Live.number(tau)}: ${Live.number(bits)} bits/dim (real digits: 2.09)`;
   },
 });
-
-/** From one of ten to a larger one: the number of the pair, counted row by row. */
-const pair = (a, b) => 9 * a - (a * (a - 1)) / 2 + b - a - 1;
 
 Live.figure("walk-slider", {
   title: "Two digits; between them a blend of their pixels, and the image of a blend of their latents",
@@ -126,21 +123,21 @@ Live.figure("walk-slider", {
   ],
   answer: { t: 0.5 },
   play: { control: "t", from: -0.2, to: 1.2, seconds: 9 },
-  draw([panel], { t, start, end }, { walk: { digits, alone, moved, bits } }) {
-    const [a, b] = [nth(digits, start), nth(digits, end)];
-    const mixed = [...a].map((letter, place) => {
-      const [from, to] = [parseInt(letter, 17), parseInt(b[place], 17)];
+  draw([panel], { t, start, end }, { digits, walks }) {
+    const [a, b] = [digits[start], digits[end]];
+    const mixed = [...a.image].map((letter, pixel) => {
+      const [from, to] = [parseInt(letter, 17), parseInt(b.image[pixel], 17)];
       return Math.max(0, Math.min(16, Math.round(from + t * (to - from)))).toString(17);
     });
     // A walk from b to a is the walk from a to b read backwards.
-    const forward = start < end;
-    const place = Math.round(20 * (forward ? t : 1 - t)) + 4;
-    const [low, high] = forward ? [start, end] : [end, start];
-    const which = 45 * place + pair(low, high);
-    const same = start === end;
-    const between = same ? a : nth(moved, which);
-    const [blend, latent] = same ? [alone[start], alone[start]] : [bits[2 * which], bits[2 * which + 1]];
-    const sheets = [[a, 0, 5, `a: ${start}`], [mixed.join(""), 6, 8.5, "pixels"], [between, 15.5, 8.5, "latents"], [b, 27, 5, `b: ${end}`]];
+    const place = Math.round(20 * (start < end ? t : 1 - t)) + 4;
+    const walk = walks[`${Math.min(start, end)}${Math.max(start, end)}`];
+    const between = walk ? nth(walk.images, place) : a.image; // from a digit to itself there is no way
+    const [blend, latent] = walk ? [walk.pixels[place], walk.latents[place]] : [a.bits, a.bits];
+    const sheets = [
+      [a.image, 0, 5, `a: ${start}`], [mixed.join(""), 6, 8.5, "pixels"],
+      [between, 15.5, 8.5, "latents"], [b.image, 27, 5, `b: ${end}`],
+    ];
     for (const [letters, left, side, words] of sheets) {
       const foot = (8.5 - side) / 2;
       panel.picture(page(letters, 1), [left, left + side, foot, foot + side], { sharp: true });

@@ -154,7 +154,8 @@ const Live = (() => {
         x: spec.xticks ?? d3.ticks(...x, few(width)),
         y: spec.yticks ?? d3.ticks(...y, few(height)),
       };
-      const beside = em * (ticks.y.length ? 0.7 + 0.64 * d3.max(ticks.y, (value) => tick(value).length) : 0.4);
+      const letters = ticks.y.length ? 0.7 + 0.64 * d3.max(ticks.y, (value) => tick(value).length) : 0.4;
+      const beside = em * Math.max(letters, ticks.x.length ? 0.9 : 0); // half of the first number below stands here
       const left = beside;
       const bottom = em * ((ticks.x.length ? 1.7 : 0.4) + (spec.outside && spec.xlabel ? 1 : 0));
       const right = spec.yright ? beside : 0.8 * em;

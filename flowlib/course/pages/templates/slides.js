@@ -41,7 +41,12 @@ function fit() {
     const percent = parseFloat(formula.style.fontSize) || 100;
     if (column && width > column) formula.style.fontSize = `${Math.floor((percent * column) / width)}%`;
     const next = formula.nextSibling;
-    if (next?.nodeType === Node.TEXT_NODE && /^[.,:;?)]/.test(next.data)) next.data = `\u2060${next.data}`;
+    if (next?.nodeType !== Node.TEXT_NODE || !/^[.,:;?)]/.test(next.data)) continue;
+    const together = document.createElement("span");
+    together.style.whiteSpace = "nowrap";
+    formula.replaceWith(together);
+    together.append(formula, next.data[0]);
+    next.data = next.data.slice(1);
   }
 }
 Reveal.on("slidechanged", fit);

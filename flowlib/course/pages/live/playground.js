@@ -1,7 +1,8 @@
 // The playground: noise z becomes x, layer by layer.
 //
-// Drawn with live.js, computed with flow.js. Its data (playground.py): targets with held-out points and
-// their exact log-density, flows by "target.flow", and for each layer what its picture needs.
+// Drawn with live.js, marks.js and stairs.js, computed with flow.js. Its data (playground.py): targets with
+// points of theirs and the exact log-density of every cell, flows by "target.flow", how much each misses, and for each layer
+// what its picture needs.
 "use strict";
 
 const Playground = (() => {
@@ -14,7 +15,7 @@ const Playground = (() => {
   const { number } = Live;
 
   let data;
-  const state = { target: "moons", flow: "planar", depth: 0, pick: null, bridge: null };
+  const state = { target: "moons", flow: "planar", depth: 0, halted: false, pick: null, bridge: null, searching: false };
   const panels = {};
   const colours = {};
 
@@ -31,13 +32,17 @@ const Playground = (() => {
   const flowOf = () => once(`flow ${name()}`, () => Flow.build(data.specs[name()]));
   const layersShown = () => data.layers[name()];
   const depthOf = () => layersShown().length;
+  const wholeLayers = () => Math.floor(state.depth + 1e-9); // that have been applied
+  const piece = () => (state.flow === "cnf" ? "time step" : "layer");
+  /** A play stops after whole layers; in a MAF, which moves one coordinate after the other, after half ones, too. */
+  const pace = () => (state.flow === "maf" ? 0.5 : 1);
   const noise = () => once("noise", () => Flow.normals(2 * N, 7));
 
   const targetOf = (target = state.target) =>
     once(`target ${target}`, () => {
-      const { title, parts, ...packed } = data.targets[target];
+      const { title, parts, whole, ...packed } = data.targets[target];
       const made = Object.fromEntries(Object.entries(packed).map(([key, values]) => [key, Travel.floats(values)]));
-      return { title, parts, ...made, top: d3.max(made.density) };
+      return { title, parts, whole, ...made, top: d3.max(made.density) };
     });
 
   /** The target's log-density at a point; below what the picture can show it is nothing. */
@@ -88,9 +93,9 @@ const Playground = (() => {
   }
 
   function showDensity() {
-    const layers = Math.round(state.depth);
+    const layers = wholeLayers();
     const key = `density ${layers} ${name()}`;
-    if (showDensity.key !== key && kept.get(key)?.[1] !== data.cells) {
+    if (showDensity.key !== key && kept.get(key)?.[1] !== Travel.sizes(data.cells).at(-1)) {
       const flow = flowOf();
       const keep = (...found) => {
         kept.set(key, found);
@@ -98,28 +103,15 @@ const Playground = (() => {
       };
       work(
         "density",
-        Travel.densityOver((x) => Travel.logProbAfter(flow, layers, x), data.cells, keep),
+        Travel.densityOver((x) => Travel.logProbAfter(flow, layers, x), Travel.sizes(data.cells), keep),
       );
     }
     showDensity.key = key;
     showDensity.last = kept.get(key) ?? showDensity.last; // until it is known, the picture before stays
     if (showDensity.last) drawHeat(panels.model, ...showDensity.last);
-    ring(panels.model, way().stops[layers]);
-    panels.model.title(layers === depthOf() ? "what the flow calls likely" : `density after ${layers} of ${depthOf()}`);
-  }
-
-  /** Nats missed on held-out points, with the standard error; undefined until it is known. */
-  function missed() {
-    const key = `missed ${name()}`;
-    if (!kept.has(key)) {
-      kept.set(key, undefined);
-      const told = (found) => {
-        kept.set(key, found);
-        say();
-      };
-      work(key, Travel.missedOn(flowOf(), targetOf().points, targetOf().logProb, told));
-    }
-    return kept.get(key);
+    if (!state.searching) Marks.ring(panels.model, way().stops[layers]);
+    const title = `density after ${piece()} ${layers} of ${depthOf()}`;
+    panels.model.title(layers === depthOf() ? "what the flow calls likely" : title);
   }
 
   // ------------------------------------------------------------------------------------- a point that was clicked
@@ -144,10 +136,12 @@ const Playground = (() => {
   function findBridge() {
     const flow = flowOf();
     stop();
-    moveTo(depthOf());
+    state.searching = true;
     at("faint").checked = true;
+    moveTo(depthOf());
+    say();
     const choose = (values, size) => {
-      if (size < data.cells) return;
+      if (!state.searching) return; // a person has chosen something else
       const pass = Travel.passOf(values, ...targetOf().parts);
       const centres = Travel.cells(size);
       pick([centres[pass % size], centres[Math.floor(pass / size)]], depthOf());
@@ -156,76 +150,16 @@ const Playground = (() => {
     };
     work(
       "bridge",
-      Travel.densityOver((x) => flow.logProb(x, x.length / 2), data.cells, choose),
+      Travel.densityOver((x) => flow.logProb(x, x.length / 2), [data.cells], choose),
     );
   }
 
   function choosePoint(x) {
+    state.searching = false;
     state.pick = x.map((value) => Math.max(-9, Math.min(9, value)));
     ["x1", "x2"].forEach((id, i) => {
       if (document.activeElement !== at(id)) at(id).value = state.pick[i].toFixed(2);
     });
-  }
-
-  function ring(panel, place, colour = "reference") {
-    panel.points(place, { colour: "paper", radius: 6 });
-    panel.points(place, { colour, radius: 4.5 });
-  }
-
-  /** Bars from log p(z) to log p(x), one for each layer. */
-  function drawStairs() {
-    const { base, gains } = way();
-    const box = at("stairs");
-    const svg = d3.select(box).select("svg").empty() ? d3.select(box).append("svg") : d3.select(box).select("svg");
-    svg.selectAll("*").remove();
-    const [width, height] = [box.clientWidth, box.clientHeight];
-    if (!width) return;
-    const em = parseFloat(getComputedStyle(box).fontSize);
-    const levels = d3.cumsum([base, ...gains]);
-    const target = targetLogProb(state.pick);
-    const shown = [...levels, ...(Number.isFinite(target) ? [target] : [])];
-    const pad = Math.max(0.5, 0.15 * (d3.max(shown) - d3.min(shown)));
-    const y = d3.scaleLinear([d3.min(shown) - pad, d3.max(shown) + pad], [height - 0.6 * em, 0.8 * em]);
-    const x = d3.scaleLinear([-1, levels.length], [3 * em, width - 0.5 * em]);
-    const step = x(1) - x(0);
-    svg
-      .append("g")
-      .attr("transform", `translate(${x(-1)},0)`)
-      .call(d3.axisLeft(y).ticks(4).tickSizeOuter(0));
-    const line = (a, b, level, colour, dash = "") =>
-      svg
-        .append("line")
-        .attr("x1", a)
-        .attr("x2", b)
-        .attr("y1", y(level))
-        .attr("y2", y(level))
-        .style("stroke", colours[colour])
-        .style("stroke-width", 3)
-        .style("stroke-dasharray", dash);
-    const label = (words, px, level, colour, anchor, up) =>
-      svg
-        .append("text")
-        .attr("x", px)
-        .attr("y", y(level) + (up ? -0.45 : 1.1) * em)
-        .attr("text-anchor", anchor)
-        .style("fill", colours[colour])
-        .text(words);
-    if (Number.isFinite(target)) line(x(-1), x(levels.length), target, "reference", "6 5");
-    gains.forEach((gain, k) =>
-      svg
-        .append("rect")
-        .attr("x", x(k) + 0.1 * step)
-        .attr("width", Math.max(2, 0.8 * step))
-        .attr("y", y(Math.max(levels[k], levels[k + 1])))
-        .attr("height", Math.max(1.5, Math.abs(y(levels[k]) - y(levels[k + 1]))))
-        .style("fill", colours[gain > 0 ? "third" : "fourth"])
-        .style("opacity", k < state.depth - 0.001 ? 1 : 0.3),
-    );
-    const last = levels.length - 1;
-    line(x(-1), x(0), levels[0], "z");
-    line(x(last), x(last + 1), levels[last], "x");
-    label("log p(z)", x(-1) + 0.3 * em, levels[0], "z", "start", levels[0] >= levels[last]);
-    label("log p(x)", x(last + 1), levels[last], "x", "end", levels[last] > levels[0]);
   }
 
   /** The sum that the staircase shows, in words. */
@@ -233,7 +167,7 @@ const Playground = (() => {
     const { base, gains, logProb } = way();
     const target = targetLogProb(state.pick);
     return (
-      `log p(z) ${number(base)}, layers ${number(d3.sum(gains), 2, true)}: log p(x) = ${number(logProb)} nats. ` +
+      `log p(z) ${number(base)}, ${piece()}s ${number(d3.sum(gains), 2, true)}: log p(x) = ${number(logProb)} nats. ` +
       (Number.isFinite(target) ? `The target has ${number(target)} there (dashed).` : "The target has nothing there.")
     );
   }
@@ -263,7 +197,7 @@ const Playground = (() => {
         const to = [after[i], after[i + 1]];
         if (order && moving === order[0]) to[order[1]] = from[order[1]];
         if (order && moving === order[1]) from[order[0]] = to[order[0]];
-        arrow(
+        Marks.arrow(
           pen,
           panel.x(from[0]),
           panel.y(from[1]),
@@ -272,22 +206,6 @@ const Playground = (() => {
         );
       }
     });
-  }
-
-  function arrow(pen, x0, y0, x1, y1) {
-    const length = Math.hypot(x1 - x0, y1 - y0);
-    if (!(length > 2)) return;
-    const [ux, uy] = [(x1 - x0) / length, (y1 - y0) / length];
-    const head = Math.min(6, 0.5 * length);
-    pen.beginPath();
-    pen.moveTo(x0, y0);
-    pen.lineTo(x1, y1);
-    pen.stroke();
-    pen.beginPath();
-    pen.moveTo(x1, y1);
-    pen.lineTo(x1 - head * (ux + 0.5 * uy), y1 - head * (uy - 0.5 * ux));
-    pen.lineTo(x1 - head * (ux - 0.5 * uy), y1 - head * (uy + 0.5 * ux));
-    pen.fill();
   }
 
   /** What a layer of this family looks like: the line that stays, or the rails along which all move. */
@@ -313,9 +231,9 @@ const Playground = (() => {
     const moved = here(gridLines().stops);
     for (let line = 0; line < 2 * LINES; line++)
       panel.curve(moved.subarray(2 * PER_LINE * line, 2 * PER_LINE * (line + 1)), {
-        colour: "map",
+        colour: "z",
         width: 1,
-        alpha: 0.75,
+        alpha: 0.5,
       });
   }
 
@@ -331,18 +249,30 @@ const Playground = (() => {
     );
   }
 
-  /** The way of the chosen point: as far as it has come, and faintly the rest. */
+  /** The way of the chosen point: each step fainter than the next, and faintly what is still to come. */
   function drawWay(panel) {
+    if (state.searching) return;
     const { stops } = way();
-    const flat = (places) => places.flatMap((place) => [...place]);
-    const now = here(stops);
-    const soFar = flat([...stops.slice(0, Math.floor(state.depth) + 1), now]);
-    panel.curve(flat(stops), { colour: "reference", width: 1, alpha: 0.3 });
-    panel.curve(soFar, { colour: "reference", width: 1.8 });
-    panel.points(soFar, { colour: "reference", radius: 2.5 });
-    ring(panel, now);
-    ring(panel, stops[0], "z");
-    ring(panel, stops.at(-1), "x");
+    const layerAt = (depth) => layersShown()[Math.min(Math.floor(depth), depthOf() - 1)];
+    const placeAt = (depth) => Travel.between(stops, depth, layerAt(depth).order);
+    const depths = d3.range(0, state.depth, pace());
+    const soFar = [...depths, state.depth].map(placeAt);
+    panel.curve(d3.range(0, depthOf() + 0.1, pace()).flatMap((depth) => [...placeAt(depth)]), {
+      colour: "reference",
+      width: 1,
+      alpha: 0.2,
+    });
+    depths.forEach((_, k) => {
+      const alpha = Math.max(0.15, 0.7 ** (depths.length - 1 - k));
+      panel.curve([...soFar[k], ...soFar[k + 1]], { colour: "reference", width: 2, alpha });
+      panel.points(soFar[k], { colour: "reference", radius: 2.5, alpha });
+    });
+    Marks.dot(panel, soFar.at(-1), "reference");
+    Marks.dot(panel, stops[0], "z");
+    Marks.dot(panel, stops.at(-1), "x");
+    if (state.depth > 0.001 && state.depth < depthOf()) Marks.name(panel, soFar.at(-1), "now", "reference", 1.1);
+    Marks.name(panel, stops[0], "z", "z", -0.9);
+    Marks.name(panel, stops.at(-1), "x", "x", -0.9);
   }
 
   function drawStage() {
@@ -354,13 +284,17 @@ const Playground = (() => {
     panel.points(here(points().stops), { colours: pointColours(), radius: 2.2, alpha: 0.85 });
     if (at("grid").checked) drawGrid(panel);
     drawWay(panel);
-    const title = `${state.flow === "cnf" ? "time" : "layer"} ${activeLayer() + 1} of ${depthOf()}`;
-    panel.title(state.depth === 0 ? "noise z" : state.depth === depthOf() ? "x: what the flow makes of noise" : title);
+    const done = Math.round(100 * (state.depth - wholeLayers()));
+    const title = done
+      ? `${piece()} ${wholeLayers() + 1} of ${depthOf()}, ${done} % done`
+      : `after ${piece()} ${wholeLayers()} of ${depthOf()}`;
+    const ends = { 0: "noise z", [depthOf()]: "x: what the flow makes of noise" };
+    panel.title((ends[state.depth] ?? title) + (points().done && gridLines().done ? "" : " (computing …)"));
   }
 
   function drawTarget() {
     drawHeat(panels.target, targetOf().density, data.cells);
-    ring(panels.target, state.pick);
+    if (!state.searching) Marks.ring(panels.target, state.pick);
     panels.target.title(`the target: ${targetOf().title}`);
   }
 
@@ -371,9 +305,10 @@ const Playground = (() => {
     drawStage();
     showDensity();
     drawTarget();
-    drawStairs();
+    at("stairs").style.opacity = state.searching ? 0.2 : 1;
+    Stairs.draw(at("stairs"), way(), { depth: state.depth, target: targetLogProb(state.pick), colours });
     at("depth").value = state.depth;
-    at("depth").setAttribute("aria-valuetext", `${number(state.depth, 1)} of ${depthOf()} layers`);
+    at("depth").setAttribute("aria-valuetext", `${number(state.depth, 1)} of ${depthOf()} ${piece()}s`);
     document.body.dispatchEvent(
       new CustomEvent("drawn", { detail: { milliseconds: performance.now() - (draw.asked ?? started) } }),
     );
@@ -392,33 +327,50 @@ const Playground = (() => {
   const ORDINAL = ["first", "second"];
   const AXIS = ["left and right", "up and down"];
 
+  function aboutLine(line) {
+    const outward = Travel.outward(line, ...push(activeLayer()));
+    if (Math.abs(outward) < 0.4) return "along the line, which shears space there";
+    const slant = Math.abs(outward) < 0.85 ? ", at a slant" : "";
+    return outward > 0
+      ? `away from the line${slant}, which stretches space there`
+      : `towards the line${slant}, which squeezes space there`;
+  }
+
   function aboutLayer() {
     const { line, stays, order } = layersShown()[activeLayer()];
-    if (line) {
-      const [before, after] = push(activeLayer());
-      let outward = 0;
-      for (let i = 0; i < before.length; i += 2) {
-        const side = line[0] * before[i] + line[1] * before[i + 1] + line[2];
-        outward += Math.sign(side) * (line[0] * (after[i] - before[i]) + line[1] * (after[i + 1] - before[i + 1]));
-      }
+    if (line)
       return (
-        `All points slide along one direction, ${outward > 0 ? "away from" : "towards"} the black line; on the line nothing moves. ` +
-        "One line and one direction are all that a planar layer has."
+        "The thick line stays. On its two sides this layer pushes points in opposite directions: " +
+        `${aboutLine(line)}. Each layer kinks the cloud along another line, and ${depthOf()} kinks make a bow.`
       );
-    }
     if (stays !== undefined) {
       const how = state.flow === "nsf" ? "bent by a curve" : "stretched and shifted";
       return (
-        `The ${ORDINAL[stays]} coordinate is frozen, points move only ${AXIS[1 - stays]}. ` +
-        `Each rail is ${how} in its own way, and only the frozen coordinate says how.`
+        `This layer's mask freezes the ${ORDINAL[stays]} coordinate: points move only ${AXIS[1 - stays]}. ` +
+        `Each rail is ${how} as the frozen coordinate decides. The next mask is the other one.`
       );
     }
-    if (order)
-      return (
-        `One after the other: the ${ORDINAL[order[0]]} coordinate by one rule for all points, ` +
-        `then the ${ORDINAL[order[1]]} by a rule that the new ${ORDINAL[order[0]]} one decides.`
-      );
-    return "Every point is carried by the wind that the arrows show (drawn twice as long). Neighbours stay neighbours: no path crosses another.";
+    if (order) {
+      const [first, second] = order.map((coordinate) => ORDINAL[coordinate]);
+      return mover() === order[0]
+        ? `First half of the layer: the ${first} coordinate moves, ${AXIS[order[0]]}, by one rule for all points.`
+        : `Second half of the layer: the ${second} coordinate moves, ${AXIS[order[1]]}. Each rail has its own rule, ` +
+            `which the new ${first} one decides: no coordinate stays frozen, but the order counts.`;
+    }
+    const times = [0, 1].map((end) => number((activeLayer() + end) / depthOf(), 2));
+    return (
+      `The arrows are the wind from time ${times.join(" to ")}, drawn twice as long; each step has another wind. ` +
+      "It carries all points at once, and neighbours stay neighbours."
+    );
+  }
+
+  /** The flow's score beside the best of the five on this target. */
+  function aboutFit() {
+    const gapOf = (flow) => data.missed[`${state.target}.${flow}`].mean;
+    const best = d3.least(Object.keys(data.flows), gapOf);
+    const { mean, error } = data.missed[name()];
+    const beside = best === state.flow ? " here" : `: ${data.flows[best][0]}, ${number(gapOf(best), 3)}`;
+    return `The flow misses ${number(mean, 3)} ± ${number(error, 3)} nats; best of the five${beside}.`;
   }
 
   function aboutPick() {
@@ -427,12 +379,14 @@ const Playground = (() => {
     const target = targetLogProb(state.pick);
     const share = (logP) => {
       const times = Math.round(Math.exp(top - logP));
-      return times > 1e6 ? "nothing" : times > 1 ? `1/${times}` : "about 1";
+      return times > 1e6 ? "nothing" : times > 1 ? `1 in ${d3.format(",")(Number(times.toPrecision(2)))}` : "about 1";
     };
-    const beside = `of the target's peak the flow has ${share(logProb)} there, the target ${share(target)}.`;
+    const beside = `of the target's peak density the flow has ${share(logProb)} there, the target ${share(target)}.`;
     const whole = "A flow bends noise and never tears it: what was one cloud stays connected.";
-    if (state.bridge === state.pick) return ` This is the bridge at its thinnest: ${beside} ${whole}`;
+    if (state.bridge === state.pick) return ` This is the finished flow's bridge at its thinnest: ${beside} ${whole}`;
     if (logProb - target > 1.5 && logProb > top - 9) return ` The flow leaks here: ${beside} ${whole}`;
+    if (way().stops[0].some((value) => Math.abs(value) > 4))
+      return " z lies off the picture: noise nearly never starts there, so the flow nearly never comes here.";
     return "";
   }
 
@@ -442,23 +396,28 @@ const Playground = (() => {
   }
 
   function say() {
-    const gap = missed();
-    at("missed").textContent = gap
-      ? `The flow misses ${number(gap.mean, 3)} ± ${number(gap.error, 3)} nats; 0 would be the target itself.`
-      : "";
+    at("missed").textContent = aboutFit();
     const start = "Round noise. Colour is the direction of z: watch where each colour goes.";
-    tell("caption", state.depth === 0 ? start : aboutLayer());
-    tell("sum", aboutSum() + aboutPick());
+    tell("caption", `${data.flows[state.flow][1]}. ${state.depth === 0 ? start : aboutLayer()}`);
+    const search =
+      "Depth goes to the end, faint density is shown. Searching for the thinnest place between two parts …";
+    tell("sum", state.searching ? search : aboutSum() + aboutPick());
     at("stairs").setAttribute("aria-label", `Staircase of the log-density. ${aboutSum()}`);
   }
 
   // ------------------------------------------------------------------------------------- controls
 
+  /** The stop before (-1) or after (+1) this depth. */
+  function nextStop(step) {
+    const stops = state.depth / pace();
+    return Math.max(0, Math.min(depthOf(), pace() * (step > 0 ? Math.floor(stops + 1) : Math.ceil(stops - 1))));
+  }
+
   function moveTo(depth) {
-    const layer = activeLayer();
-    const before = state.depth;
+    const scene = () => `${activeLayer()} ${mover()}`;
+    const [before, shown] = [state.depth, scene()];
     state.depth = Math.max(0, Math.min(depthOf(), depth));
-    if (layer !== activeLayer() || before === 0 || state.depth === 0) say();
+    if (shown !== scene() || before === 0 || state.depth === 0) say();
     draw();
   }
 
@@ -472,6 +431,7 @@ const Playground = (() => {
     const way = Math.abs(to - from);
     const started = performance.now();
     const button = at("play");
+    state.halted = false;
     playing = {};
     const mine = playing;
     button.textContent = "❚❚ Pause";
@@ -487,23 +447,34 @@ const Playground = (() => {
     tick();
   }
 
+  /** A person wants the picture to stay where it is, also when another flow is chosen. */
+  function halt() {
+    if (playing) state.halted = true;
+    stop();
+  }
+
   function stop() {
     playing = null;
     at("play").textContent = "▶ Play";
   }
 
-  /** Another target or another flow: from noise on, and with a point of the target to follow. */
+  /** Another target or another flow: from noise on, or, where a person has halted, about as deep as before. */
   function choose(changes) {
     stop();
+    const share = state.depth / depthOf();
+    state.searching = false;
     Object.assign(state, changes);
     for (const name of ["target", "flow"]) at(`${name}-choice`).querySelector(`[value=${state[name]}]`).checked = true;
     if (changes.target) choosePoint([...targetOf().points.slice(0, 2)]);
     at("depth").max = depthOf();
     at("bridge").hidden = !targetOf().parts;
-    at("ticks").textContent = `${depthOf()} ${state.flow === "cnf" ? "steps of time" : "layers"}`;
-    state.depth = 0;
+    at("no-bridge").textContent = targetOf().whole;
+    at("ticks").textContent = `${depthOf()} ${piece()}s`;
+    at("bar").textContent = `a ${piece()}`;
+    state.depth = state.halted ? Math.round(share * depthOf()) : 0;
     say();
     draw();
+    if (state.halted) return;
     if (still.matches) moveTo(depthOf());
     else play(depthOf());
   }
@@ -538,7 +509,7 @@ const Playground = (() => {
   function follow(panel, layers) {
     panel.box.addEventListener("click", (event) => {
       const [px, py] = d3.pointer(event, panel.box);
-      stop();
+      halt();
       pick([panel.x.invert(px), panel.y.invert(py)], layers());
     });
   }
@@ -553,26 +524,36 @@ const Playground = (() => {
       (target) => choose({ target }),
       thumbnail,
     );
-    choices("flow-choice", Object.entries(data.flows), (flow) => choose({ flow }));
+    choices(
+      "flow-choice",
+      Object.entries(data.flows).map(([key, [title]]) => [key, title]),
+      (flow) => choose({ flow }),
+      (label, key) => (label.title = data.flows[key][1]),
+    );
     at("depth").addEventListener("input", () => {
       stop();
+      state.halted = true;
       moveTo(Number(at("depth").value));
     });
     at("depth").addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[event.key];
       if (!step) return;
-      event.preventDefault(); // a key goes to the next whole layer
+      event.preventDefault(); // a key goes to the next stop
       stop();
-      moveTo(step > 0 ? Math.floor(state.depth + 1) : Math.ceil(state.depth - 1));
+      state.halted = true;
+      moveTo(nextStop(step));
     });
     at("play").addEventListener("click", () => {
-      if (playing) return stop();
+      if (playing) return halt();
       if (state.depth === depthOf()) state.depth = 0;
       play(depthOf());
     });
     at("bridge").addEventListener("click", findBridge);
-    at("back").addEventListener("click", () => play(Math.max(0, Math.ceil(state.depth - 1))));
-    at("next").addEventListener("click", () => play(Math.min(depthOf(), Math.floor(state.depth + 1))));
+    for (const [id, step] of Object.entries({ back: -1, next: 1 }))
+      at(id).addEventListener("click", () => {
+        play(nextStop(step));
+        state.halted = true;
+      });
     for (const id of ["arrows", "grid", "faint", "by-angle", "by-density"]) at(id).addEventListener("change", draw);
     for (const id of ["x1", "x2"])
       at(id).addEventListener("input", () => {
@@ -581,7 +562,7 @@ const Playground = (() => {
       });
     // A click between two layers counts as one at the nearer stop.
     follow(panels.stage, () => Math.round(state.depth));
-    follow(panels.model, () => Math.round(state.depth));
+    follow(panels.model, wholeLayers);
     follow(panels.target, depthOf);
     dark.addEventListener("change", recolour);
     new ResizeObserver(() => {

@@ -1,6 +1,7 @@
-"""The playground: one page with five flows on five targets, and eight broken flows to diagnose.
+"""The playground: one page with five flows on five targets, and broken flows to diagnose.
 
-`assets/weights/playground.py` trains what is defined here. The page computes everything else itself.
+`assets/weights/playground.py` trains what is defined here. The scores are
+computed here, everything else in the page itself.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ HERE = Path(__file__).parent
 HIDDEN = (32, 32)  # widths of the nets
 WINDOW = 4.0  # the page shows [-4, 4]²,
 CELLS = 90  # and densities on this many cells along a side
-HELD_OUT = 2_000  # points that the page scores
+HELD_OUT = 2_000  # points that the flows are scored on
 LOWEST = -30.0  # log-densities below are drawn as this
 
 
@@ -49,6 +50,7 @@ class Target:
         log_density: its exact log-density there, (n, 2) -> (n,).
         centre, scale: x = scale · (own units - centre).
         parts: x on two parts of the set that do not touch, if it has such.
+        whole: why it has no such parts, where it has none.
     """
 
     title: str
@@ -57,6 +59,7 @@ class Target:
     centre: tuple[float, float] = (0.0, 0.0)
     scale: float = 1.0
     parts: tuple[tuple[float, float], tuple[float, float]] | None = None
+    whole: str = ""
 
     def sample(self, n: int, seed: int) -> Tensor:
         """Draws, (n, 2)."""
@@ -125,17 +128,31 @@ TARGETS = {
         scale=0.8,
         parts=((-0.8, -0.8), (0.8, 0.8)),
     ),
-    "spirals": Target("spirals", sets.spirals, spirals_log_density(0.1)),
-    "banana": Target("banana", sets.banana, sets.banana_log_prob, (2.5, 0.0), 0.55),
-    "rings": Target("rings", lambda n, seed: sets.rings(n, noise=0.1, seed=seed), rings_log_density(0.1)),
+    "spirals": Target(
+        "spirals", sets.spirals, spirals_log_density(0.1), whole="The two arms meet in the middle: no bridge."
+    ),
+    "banana": Target(
+        "banana",
+        sets.banana,
+        sets.banana_log_prob,
+        (2.5, 0.0),
+        0.55,
+        whole="It is one piece: no bridge.",
+    ),
+    "rings": Target(
+        "rings",
+        lambda n, seed: sets.rings(n, noise=0.1, seed=seed),
+        rings_log_density(0.1),
+        parts=((0.0, 1.0), (0.0, 2.0)),
+    ),
 }
 
-TITLES = {
-    "planar": "planar",
-    "realnvp": "RealNVP",
-    "nsf": "NSF",
-    "maf": "MAF",
-    "cnf": "CNF",
+TITLES = {  # on the button, and in full
+    "planar": ("planar", "Planar flow"),
+    "realnvp": ("RealNVP", "RealNVP: real-valued non-volume-preserving"),
+    "nsf": ("NSF", "NSF: neural spline flow"),
+    "maf": ("MAF", "MAF: masked autoregressive flow"),
+    "cnf": ("CNF", "CNF: continuous normalizing flow"),
 }
 KINDS: dict[str, Callable[[], Flow]] = {
     "planar": lambda: PlanarFlow(2, 24, cheap="density"),
@@ -212,17 +229,24 @@ def centres_of_cells() -> Tensor:
 
 
 def shown(target: Target) -> dict:
-    """A target for the page: held-out points with their log-density, and the log-density of every cell."""
-    points = target.sample(HELD_OUT, 2)
+    """A target for the page: held-out points, and the log-density of every cell."""
     x2, x1 = torch.meshgrid(centres_of_cells(), centres_of_cells(), indexing="ij")
     density = target.log_prob(torch.stack([x1.flatten(), x2.flatten()], 1))
     return {
         "title": target.title,
         "parts": target.parts,
-        "points": packed(points),
-        "logProb": packed(target.log_prob(points)),
+        "whole": target.whole,
+        "points": packed(target.sample(HELD_OUT, 2)),
         "density": packed(density.clamp(min=LOWEST)),
     }
+
+
+def missed(flow: Flow, target: Target) -> dict:
+    """Nats that a flow misses on held-out points: the mean of log p - log q, and its standard error."""
+    points = target.sample(HELD_OUT, 2)
+    with torch.no_grad():
+        gaps = target.log_prob(points) - flow.log_prob(points.float())
+    return {"mean": gaps.mean().item(), "error": (gaps.std() / HELD_OUT**0.5).item()}
 
 
 def data() -> dict:
@@ -234,6 +258,7 @@ def data() -> dict:
         "targets": {name: shown(target) for name, target in TARGETS.items()},
         "flows": TITLES,
         "specs": {name: flow_spec(flow) for name, flow in flows.items()},
+        "missed": {name: missed(flow, TARGETS[name.split(".")[0]]) for name, flow in flows.items()},
         "layers": {
             name: [picture(layer) for _, layer in flow.bijection.steps()] for name, flow in flows.items()
         },
@@ -245,7 +270,9 @@ def data() -> dict:
 def make_page(root: Path) -> str:
     """The playground as one page that needs nothing else."""
     scripts = [root / "assets" / "web" / "d3.js"]
-    scripts += [HERE / f"{name}.js" for name in ("flow", "live", "travel", "playground", "ward")]
+    scripts += [
+        HERE / f"{name}.js" for name in ("flow", "live", "travel", "marks", "stairs", "playground", "ward")
+    ]
     return templates.render(
         "playground.html",
         styles=[(HERE / name).read_text(encoding="utf-8") for name in ("live.css", "playground.css")],

@@ -5,7 +5,6 @@
 const Travel = (() => {
   const WINDOW = [-4, 4]; // both coordinates of all pictures
   const CHUNK = 100; // points that go through a flow at once
-  const COARSE = 30; // cells along a side of a first, quick picture of a density
 
   const jobs = new Map();
 
@@ -65,6 +64,18 @@ const Travel = (() => {
     return stops[k].map((value, i) => value + shares[i % 2] * (stops[k + 1][i] - value));
   }
 
+  /** How far points move away from the line w·x + b = 0: of all that they move, -1 (towards it) to 1 (away). */
+  function outward([w1, w2, b], before, after) {
+    let [away, length] = [0, 0];
+    for (let i = 0; i < before.length; i += 2) {
+      const moved = [after[i] - before[i], after[i + 1] - before[i + 1]];
+      const side = Math.sign(w1 * before[i] + w2 * before[i + 1] + b);
+      away += (side * (w1 * moved[0] + w2 * moved[1])) / Math.hypot(w1, w2);
+      length += Math.hypot(...moved);
+    }
+    return away / length;
+  }
+
   /** The way of one x, from z on, and the log-density that adds up along it: base + gains = log p(x). */
   function wayOf(flow, x) {
     const back = flow.path(x, 1, true).reverse(); // z first; logDet is the sum from x on
@@ -90,9 +101,12 @@ const Travel = (() => {
     return flow.base.logProb(points, n).map((logP, r) => logP + total[r]);
   }
 
-  /** The log-density over the window, first coarse, then on `fine` cells a side; `shown(values, size)` after each. */
-  function* densityOver(score, fine, shown) {
-    for (const size of [COARSE, fine]) {
+  /** Cells a side for a density: quick first, fine when all is at rest. */
+  const sizes = (cells) => [cells / 3, cells, 2 * cells];
+
+  /** The log-density over the window on so many cells a side, for each of `sides`; `shown(values, size)` after each. */
+  function* densityOver(score, sides, shown) {
+    for (const size of sides) {
       const values = new Float64Array(size * size);
       const centres = cells(size);
       for (let row = 0; row < size; row++) {
@@ -147,16 +161,19 @@ const Travel = (() => {
     }
   }
 
-  /** How many nats a flow misses on points whose true log-density is known, with the standard error. */
-  function* missedOn(flow, points, logProb, told) {
-    const gaps = [];
-    for (let from = 0; from < logProb.length; from += CHUNK) {
-      const part = points.slice(2 * from, 2 * (from + CHUNK));
-      flow.logProb(part, part.length / 2).forEach((logP, r) => gaps.push(logProb[from + r] - logP));
-      yield;
-    }
-    told({ mean: d3.mean(gaps), error: d3.deviation(gaps) / Math.sqrt(gaps.length) });
-  }
-
-  return { WINDOW, work, floats, Journey, between, wayOf, cells, logProbAfter, densityOver, readOff, passOf, missedOn };
+  return {
+    WINDOW,
+    work,
+    floats,
+    Journey,
+    between,
+    outward,
+    wayOf,
+    cells,
+    sizes,
+    logProbAfter,
+    densityOver,
+    readOff,
+    passOf,
+  };
 })();

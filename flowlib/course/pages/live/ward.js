@@ -1,14 +1,14 @@
-// Broken flows: look, guess, let the laws speak. Each mistake is put into a flow of the playground here,
-// where it can be read. Laws are computed in the page, from the flow's two directions alone.
+// Broken flows, and a healthy one: look, guess, let the laws speak. Each mistake is put into a flow of the
+// playground here, where it can be read. Laws are computed in the page, from the flow's two directions alone.
 "use strict";
 
 const Ward = (() => {
-  const { WINDOW, work, floats, densityOver } = Travel;
+  const { WINDOW, work, floats, sizes, densityOver } = Travel;
   const { number } = Live;
   const at = (id) => document.getElementById(id);
   const colours = {};
   const panels = {};
-  const cured = new Set();
+  const marks = new Map(); // by patient: guessed or told
   let data;
   let patient;
 
@@ -80,13 +80,75 @@ const Ward = (() => {
     return { ...spec, layers };
   }
 
-  // What is wrong; how the wrong line reads beside the right one; what the laws would say of it.
+  // What may be wrong, and what the laws would say of it. Some of these ail nobody here.
+  const DIAGNOSES = {
+    sign: {
+      says: "The log-determinant enters with the wrong sign.",
+      would: "a wrong sign leaves there and back exact, and spoils the log-determinant and the mass",
+    },
+    order: {
+      says: "One of the two directions runs its steps in the wrong order.",
+      would:
+        "steps in the wrong order are still a bijection with the right log-determinant and mass 1, but of " +
+        "another map: there and back fails",
+    },
+    fold: {
+      says: "A constraint is wrong, and the map folds space over itself.",
+      would: "a fold sends two z to one x, so there and back fails, and the mass is not 1",
+    },
+    turns: {
+      says: "Every step leaves the same part alone.",
+      would: "that breaks no formula; but one coordinate never moves, and stays noise",
+    },
+    count: {
+      says: "A scale acts on several numbers and is counted once.",
+      would:
+        "a scale that is counted once makes all densities wrong by one factor: the eye sees nothing, but the " +
+        "log-determinant is off by the same everywhere, and the mass with it",
+    },
+    mask: {
+      says: "A number helps to decide how it is changed itself.",
+      would:
+        "a variable that decides its own scale makes the Jacobian's diagonal more than that scale: " +
+        "log-determinant, mass and the way back all fail",
+    },
+    coarse: {
+      says: "A numerical solution is too rough.",
+      would:
+        "too few steps miss on the way there and on the way back, and the log-determinant that they add up " +
+        "belongs to neither",
+    },
+    tail: {
+      says: "Far from the middle, points move in one way and the log-determinant counts another.",
+      would: "the log-determinant fails far from the middle alone, and the mass with it",
+    },
+    none: {
+      says: "Nothing is wrong.",
+      would: "all four laws hold then",
+    },
+    forgotten: {
+      says: "One step's log-determinant is left out.",
+      would:
+        "there and back stays exact, the log-determinant fails almost everywhere, here more and there less, " +
+        "and the mass with it",
+    },
+    noise: {
+      says: "Samples start from wider noise than the density assumes.",
+      would:
+        "all four laws hold then, for they ask about the map and its density; only the two pictures differ",
+    },
+    constant: {
+      says: "The base density lacks its constant, 1/2π.",
+      would: "the log-determinant holds then, and the mass is wrong by that constant",
+    },
+  };
+
+  // `before` and `after` the diagnosis: what is said of the flow; how the wrong line reads beside the right one.
   const PATIENTS = {
     sign: {
       lesson: "1 and 4",
-      says: "The log-determinant has the wrong sign.",
-      eye: "A RealNVP, trained on two moons. It calls places likely to which it sends few points.",
-      would: "a wrong sign leaves there and back exact, and spoils the log-determinant and the mass",
+      before: "A RealNVP, trained on two moons.",
+      after: "It calls places likely to which it sends few points.",
       wrong: "log_prob = base.log_prob(z) - log_det   # log_det of x → z",
       right: "log_prob = base.log_prob(z) + log_det   # log_det of x → z",
       build: () =>
@@ -96,10 +158,8 @@ const Ward = (() => {
     },
     order: {
       lesson: "2",
-      says: "The inverse runs the layers in the order of forward.",
-      eye: "An NSF, trained on rings. Its samples and its density are two different things.",
-      would:
-        "layers in the wrong order are still a bijection with the right log-determinant and mass 1, but of another map: there and back fails",
+      before: "An NSF, trained on rings.",
+      after: "Its samples and its density are two different things.",
       wrong: "for layer in layers:            z, d = layer.inverse(z)",
       right: "for layer in reversed(layers):  z, d = layer.inverse(z)",
       build() {
@@ -117,9 +177,8 @@ const Ward = (() => {
     },
     fold: {
       lesson: "3",
-      says: "A planar layer's constraint is wrong: it folds space over.",
-      eye: "Two planar layers. Follow the colours: some lie on top of each other.",
-      would: "a fold sends two z to one x, so there and back fails, and the mass is not 1",
+      before: "A planar flow, set by hand and not trained.",
+      after: "Of its two layers the first folds: follow the colours, some lie on top of each other.",
       wrong: "u_hat = u + (m(w·u) - w·u) * w / |w|",
       right: "u_hat = u + (m(w·u) - w·u) * w / |w|²",
       build: () =>
@@ -130,19 +189,16 @@ const Ward = (() => {
     },
     turns: {
       lesson: "4",
-      says: "The coupling's mask is never turned.",
-      eye: "A RealNVP of four layers, trained on two moons until nothing improved.",
-      would: "a mask that never turns breaks no formula; but one coordinate never moves, and stays noise",
+      before: "A RealNVP, trained on two moons until nothing improved.",
+      after: "In all four layers the mask freezes x₁.",
       wrong: "Coupling(2, mask, net, affine) for each layer",
       right: "Coupling(2, mask if k % 2 == 0 else ~mask, net, affine) for layer k",
       build: () => Flow.build(data.withoutTurns),
     },
     count: {
       lesson: "5",
-      says: "One scale moves many numbers, and is counted once.",
-      eye: "An NSF, trained on a checkerboard; a last layer scales both coordinates by 0.8.",
-      would:
-        "a scale that is counted once makes all densities wrong by one factor: the eye sees nothing, the mass does",
+      before: "An NSF, trained on a checkerboard.",
+      after: "A last layer scales both coordinates by 0.8, and counts only one of them.",
       wrong: "log_det = log_scale.sum()           # one channel, H·W pixels",
       right: "log_det = H * W * log_scale.sum()   # here H·W = 2",
       build: () =>
@@ -153,29 +209,30 @@ const Ward = (() => {
     },
     mask: {
       lesson: "6",
-      says: "An output of the masked net sees its own input.",
-      eye: "A MAF, trained on a banana.",
-      would:
-        "a variable that decides its own scale makes the Jacobian's diagonal more than that scale: log-determinant, mass and the way back all fail",
+      before: "A MAF, trained on a banana.",
+      after: "Each first coordinate is scaled by a number that it helps to choose.",
       wrong: "mask = degree_out >= degree_hidden",
       right: "mask = degree_out >  degree_hidden",
       build: () => Flow.build(seesItself(data.specs["banana.maf"])),
     },
+    none: {
+      lesson: "6",
+      before: "A MAF, trained on a checkerboard.",
+      after: "It is blurred at the squares' edges: that is a poor fit, and no law forbids it.",
+      build: () => healthy("checkerboard.maf"),
+    },
     coarse: {
       lesson: "7",
-      says: "The solver takes too few steps.",
-      eye: "A CNF, trained on rings with eight careful steps, and then run by someone in a hurry.",
-      would:
-        "a solver with too few steps misses on the way there and on the way back, and the trace that it adds up belongs to neither",
+      before: "A CNF, trained on rings.",
+      after: "It was trained with eight careful steps and is run with two rough ones.",
       wrong: 'Continuous(net, method="euler", steps=2)',
       right: 'Continuous(net, method="rk4", steps=8)',
       build: () => Flow.build(data.coarse),
     },
     tail: {
       lesson: "8",
-      says: "Outside its box a spline keeps the log-derivative of the edge.",
-      eye: "An NSF, trained on spirals; a last layer bends both coordinates by a spline inside a box. Look for the box.",
-      would: "a wrong tail shows where the tail is: the log-determinant fails outside the box, and the mass with it",
+      before: "An NSF, trained on spirals.",
+      after: "A last layer bends both coordinates by a spline inside the box from −2 to 2: look for its edges.",
       wrong: "where(inside, z, x), log_slope",
       right: "where(inside, z, x), where(inside, log_slope, 0)",
       build: () =>
@@ -236,7 +293,9 @@ const Ward = (() => {
         // A kink of a net that lies between the two ends of a difference is no mistake.
         return {
           holds: off <= 0.02 * TRIES,
-          found: `off at ${off} of ${TRIES} points, by ${number(d3.quantile(gaps, 0.98))} nats`,
+          found:
+            `off by ${[0.02, 0.98].map((share) => number(d3.quantile(gaps, share))).join(" to ")} nats; ` +
+            `by over 0.1 at ${off} of ${TRIES} points`,
         };
       },
     },
@@ -294,10 +353,11 @@ const Ward = (() => {
   function see(name) {
     patient = name;
     for (const bed of at("beds").children) bed.setAttribute("aria-pressed", bed.value === name);
-    at("history").textContent = PATIENTS[name].eye;
+    at("history").textContent = PATIENTS[name].before;
     at("verdict").textContent = "";
     at("results").tBodies[0].replaceChildren();
     at("results").hidden = true;
+    at("because").hidden = true;
     for (const input of at("diagnoses").querySelectorAll("input")) input.checked = false;
     draw();
   }
@@ -315,7 +375,7 @@ const Ward = (() => {
       "ward",
       densityOver(
         (x) => flow.logProb(x, x.length / 2),
-        data.cells,
+        sizes(data.cells),
         (values, size) => {
           const top = d3.quantile(values, 0.999);
           panels.likely.heat(
@@ -334,6 +394,8 @@ const Ward = (() => {
     const body = at("results").tBodies[0];
     body.replaceChildren();
     at("results").hidden = false;
+    at("because").hidden = true;
+    const verdicts = [];
     work(
       "laws",
       examine(flowOf(patient), (name, holds, found) => {
@@ -341,21 +403,27 @@ const Ward = (() => {
         Live.element(row, "th", { scope: "row" }, name);
         Live.element(row, "td", {}, found);
         Live.element(row, "td", holds ? {} : { class: "broken" }, holds ? "holds" : "broken");
+        verdicts.push(holds);
+        const [, areas, mass] = verdicts;
+        at("because").hidden = !(areas && mass === false);
       }),
     );
   }
 
   function guess(name) {
-    if (name === patient) return tell("Yes. ");
-    at("verdict").textContent = `Not this one: ${PATIENTS[name].would}. Run the laws and compare.`;
+    if (name === patient) return tell("Right: ");
+    at("verdict").textContent = `Not quite: ${DIAGNOSES[name].would}. Run the laws and compare.`;
   }
 
   function tell(opening = "") {
-    const { says, would, wrong, right, lesson } = PATIENTS[patient];
-    at("verdict").textContent = `${opening}${says} In general, ${would}. More in lesson ${lesson}.`;
-    Live.element(at("verdict"), "code", {}, `wrong:  ${wrong}\nright:  ${right}`);
-    cured.add(patient);
-    for (const bed of at("beds").children) if (cured.has(bed.value)) bed.textContent = `${bed.dataset.number} ✓`;
+    const { after, wrong, right, lesson } = PATIENTS[patient];
+    const { says, would } = DIAGNOSES[patient];
+    const finding = opening ? opening + says[0].toLowerCase() + says.slice(1) : says;
+    at("verdict").textContent = `${finding} ${after} In general, ${would}. More in lesson ${lesson}.`;
+    if (wrong) Live.element(at("verdict"), "code", {}, `wrong:  ${wrong}\nright:  ${right}`);
+    if (!marks.has(patient)) marks.set(patient, opening ? "✓" : "(told)");
+    for (const bed of at("beds").children)
+      if (marks.has(bed.value)) bed.textContent = `${bed.dataset.number} ${marks.get(bed.value)}`;
   }
 
   function start(given) {
@@ -369,10 +437,10 @@ const Ward = (() => {
       );
       bed.addEventListener("click", () => see(name));
     });
-    for (const name of Object.keys(PATIENTS).sort((a, b) => d3.ascending(PATIENTS[a].says, PATIENTS[b].says))) {
+    for (const name of Object.keys(DIAGNOSES).sort((a, b) => d3.ascending(DIAGNOSES[a].says, DIAGNOSES[b].says))) {
       const label = Live.element(at("diagnoses"), "label");
       const input = Live.element(label, "input", { type: "radio", name: "diagnosis", value: name });
-      Live.element(label, "span", {}, PATIENTS[name].says);
+      Live.element(label, "span", {}, DIAGNOSES[name].says);
       input.addEventListener("change", () => guess(name));
     }
     at("laws").addEventListener("click", runLaws);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import re
 
 import pytest
@@ -71,9 +72,8 @@ def test_exercises_that_somebody_typed_into_are_not_shown(tmp_path, monkeypatch)
     for kind in ("lesson", "exercises"):
         (folder / f"{kind}.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
     (tmp_path / "solutions").mkdir()
-    for part in ("figures", "web"):
-        (tmp_path / "assets" / part).mkdir(parents=True)
-    (tmp_path / "assets" / "web" / "mathjax.js").touch()
+    shutil.copytree(HOUSE / "assets" / "web", tmp_path / "assets" / "web")
+    (tmp_path / "assets" / "figures").mkdir()
     with pytest.raises(CourseError, match=r"somebody typed.*release 01 --force"):
         site.make_site(tmp_path)
 

@@ -103,7 +103,9 @@ def test_markup_is_made_where_words_become_harmless_and_nowhere_else():
     own = {"piece.content", "slide.heading", "reveal_css", "reveal_js", "mathjax_js"}  # a demo, and scripts
     own |= {"live_css", "live_data", "script"}
     markdown = {("index.md", "words"), ("further-reading.md", "words")}  # the lessons' own, read by Sphinx
-    assert safe == markdown | {("page.html", "colours")} | {("slides.html", value) for value in own}
+    playground = {("playground.html", value) for value in ("data", "script", "style")}  # numbers, and files
+    slides = {("slides.html", value) for value in own}
+    assert safe == markdown | playground | slides | {("page.html", "colours")}
     assert not [
         path.name
         for path in (PAGES / "templates").iterdir()

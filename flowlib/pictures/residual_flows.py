@@ -134,8 +134,8 @@ def measured_rounds(rows: Rows, ax: Axes | None = None) -> None:
     ax = ax or plots.new_axes(size=(4.8, 2.8))
     counts = [row["rounds"] for row in rows]
     for column, style, color, name in (
-        ("bound", "--", plots.X_COLOR, "its bound (9.4)"),
         ("block", "o-", plots.X_COLOR, "worst block alone"),
+        ("bound", "--", plots.X_COLOR, "its bound (9.4)"),
         ("error", "s-", plots.Z_COLOR, "all blocks together"),
     ):
         ax.plot(counts, [row[column] for row in rows], style, color=color, label=name)

@@ -19,6 +19,7 @@ from flowlib.pictures.stage import placed
 __all__ = [
     "activations",
     "cobweb",
+    "cobwebs",
     "densities",
     "digits",
     "dots",
@@ -81,6 +82,28 @@ def cobweb(slope: float = 0.9, x: float = 0.8, count: int = 8) -> None:
     plt.show()
 
 
+def cobwebs(
+    slopes: Sequence[float] = (0.9, 1.2), x: float = 0.6, start: float = -2.5, count: int = 16
+) -> None:
+    """The rounds of `cobweb` for several slopes side by side, from z = start; their x has one z each."""
+    grid = torch.linspace(-4, 4, 801, dtype=torch.float64)
+    for ax, slope in zip(_two((6.2, 3.0)), slopes, strict=True):
+        places = [start]
+        for _ in range(count):
+            places.append(x - slope * math.sin(places[-1]))
+        low, high = -4.0, 4.0  # halve, until the one z is found
+        for _ in range(50):
+            middle = (low + high) / 2
+            low, high = (middle, high) if middle + slope * math.sin(middle) < x else (low, middle)
+        ax.plot(grid, grid, color=plots.REFERENCE_COLOR, ls="--", lw=scale())
+        ax.plot(grid, x - slope * grid.sin(), color=plots.MAP_COLOR)
+        _web(ax, places, -3.0)
+        ax.set(xlabel="$z_n$", ylabel="$z_{n+1}$", xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
+        ax.set(xticks=(-2, 0, 2), yticks=(-2, 0, 2))
+        ax.set_title(f"slope {slope}, {count} rounds: $z$ off by {abs(places[-1] - low):.1g}")
+    plt.show()
+
+
 def _web(ax: Axes, places: Sequence[float], floor: float) -> None:
     """The staircase between a curve and the diagonal: up or down to the curve, across to the diagonal."""
     line = [(places[0], floor)]
@@ -107,13 +130,17 @@ def rounds(
 
 
 def measured_rounds(rows: Rows, ax: Axes | None = None) -> None:
-    """Error and bound of a whole flow against rounds: a table `rounds` of assets/results."""
+    """Errors of a flow and of its worst block against rounds, with the block's bound: a table `rounds`."""
     ax = ax or plots.new_axes(size=(4.8, 2.8))
     counts = [row["rounds"] for row in rows]
-    ax.plot(counts, [row["error"] for row in rows], "o-", color=plots.X_COLOR, label="measured")
-    ax.plot(counts, [row["bound"] for row in rows], "--", color=plots.REFERENCE_COLOR, label="bound")
+    for column, style, color, name in (
+        ("block", "o-", plots.X_COLOR, "worst block alone"),
+        ("bound", "--", plots.X_COLOR, "its bound (9.4)"),
+        ("error", "s-", plots.Z_COLOR, "all blocks together"),
+    ):
+        ax.plot(counts, [row[column] for row in rows], style, color=color, label=name)
     ax.set(xlabel="rounds for each block", ylabel="largest error", yscale="log")
-    ax.legend()
+    ax.legend(loc="lower left", fontsize="small")
     plt.show()
 
 
@@ -232,7 +259,7 @@ def memory(rows: Rows) -> None:
                 ms=4 * scale(),
             )
     ticks = sorted({row["depth"] for row in rows})
-    for ax, label in zip(axes, ("MiB held", "seconds a step"), strict=True):
+    for ax, label in zip(axes, ("MiB kept on the way there", "seconds a step"), strict=True):
         ax.set(xscale="log", yscale="log", xlabel="layers", ylabel=label, xticks=ticks)
         ax.set_xticklabels([str(tick) for tick in ticks])
         ax.minorticks_off()
@@ -249,7 +276,7 @@ def digits(rows: Rows) -> None:
         rounding = torch.finfo(getattr(torch, dtype)).eps
         ax.plot(condition, errors, "o", color=color, label=dtype, ms=4.5 * scale())
         ax.plot(condition, [rounding * value for value in condition], "--", color=color, lw=scale())
-    ax.axhline(1e-3, color=plots.REFERENCE_COLOR, lw=0.8 * scale())
+    ax.axhline(1e-3, color=plots.REFERENCE_COLOR, lw=0.8 * scale(), label="refused above")
     ax.set(xscale="log", yscale="log", xlabel="condition number of the chain", ylabel="error of the inputs")
     ax.legend()
     plt.show()

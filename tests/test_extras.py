@@ -32,6 +32,7 @@ WITH_CUDA = "triton"  # which PyTorch's wheels for CUDA bring
 # Used without an import: the file that uses it, and what stands there.
 PROGRAMS = {
     "ipython": ("flowlib/course/exercises/sources.py", "from IPython.core.inputtransformer2"),
+    "matplotlib-inline": ("flowlib/course/box/inside.py", "import matplotlib_inline"),
     "jupyterlab": ("flowlib/course/lab.py", '"jupyterlab"'),
     "nbval": ("Makefile", "--nbval"),
     "pytest": ("Makefile", "-m pytest"),
@@ -124,7 +125,7 @@ def files(*folders: str):
             yield ast.parse(path.read_text(encoding="utf-8"))
 
 
-IN_NOTEBOOKS = "flowlib.pictures.stage"  # sliders: of use in a notebook alone, so [course] brings what they need
+IN_NOTEBOOKS = "flowlib.pictures.stage"  # sliders are of use there alone: [course] brings what they need
 
 
 def of_library():

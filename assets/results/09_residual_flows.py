@@ -88,19 +88,6 @@ def activation():
             yield {"activation": name, "seed": seed, "nll": row["nll"]}
 
 
-def lipschitz():
-    """8 blocks that may stretch by less and by more, and the rounds that their inverses need."""
-    for bound in (0.5, 0.7, 0.9, 0.97):
-        for seed in range(3):
-            flow, row = trained(seed, steps=500, layers=8, lipschitz=bound)
-            layers = residual_layers(flow)
-            for layer in layers:
-                layer.tolerance = 1e-5
-            flow.sample(1000)
-            rounds = sum(layer.evaluations for layer in layers) / len(layers)
-            yield {"lipschitz": bound, "seed": seed, "nll": row["nll"], "rounds": figure(rounds)}
-
-
 # ---------------------------------------------------------------------------------- rounds
 
 
@@ -345,7 +332,7 @@ def solver():
                 yield {**row, "seconds": figure(min(times))}
 
 
-PARTS = shared, activation, lipschitz, rounds, estimators, memory, digits_lost, volume, solver
+PARTS = shared, activation, rounds, estimators, memory, digits_lost, volume, solver
 TABLES = {part.__name__: part for part in PARTS}
 
 if __name__ == "__main__":

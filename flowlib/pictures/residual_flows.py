@@ -307,7 +307,7 @@ def henon(a: float = 0.6, times: int = 2, b: float = 1.0) -> None:
     ):
         grid = at.view(161, 161, 2)
         ax.pcolormesh(grid[..., 0], grid[..., 1], shade, cmap=ListedColormap(colors), rasterized=True)
-        low, high = at[points.norm(dim=1) < 1].aminmax(dim=0)
+        low, high = (end.numpy() for end in at[points.norm(dim=1) < 1].aminmax(dim=0))
         low, high = low - 0.08 * (high - low), high + 0.08 * (high - low)
         ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
         ax.set_aspect("equal" if (high - low).max() < 2.5 * (high - low).min() else "auto")

@@ -16,12 +16,15 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
     from flowlib.coupling import Coupling
     from flowlib.data import Standardizer
     from flowlib.flow import Flow
-    from flowlib.image import Checkpoint, Conv1x1, GlowStep, Squeeze, VariationalDequantization
+    from flowlib.image import Conv1x1, GlowStep, Squeeze, VariationalDequantization
     from flowlib.linear import ActNorm, Linear, Permutation
+    from flowlib.lipschitz import LipschitzConvNet, LipschitzMLP
+    from flowlib.memory import Checkpoint, Reversible
     from flowlib.mixtures import LogisticMixtureTransformer
-    from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP
+    from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RadialFlow, RealNVP, ResidualFlow
     from flowlib.nets import MLP, ConvNet, MaskedMLP, ResidualMLP
     from flowlib.planar import Planar, Radial, Sylvester
+    from flowlib.residual import Residual
     from flowlib.scalar import (
         Affine,
         AffineToZ,
@@ -34,6 +37,7 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
         Sigmoid,
         Transformer,
     )
+    from flowlib.spectral import LipSwish
     from flowlib.splines import (
         CircularSplineTransformer,
         PiecewiseLinearTransformer,
@@ -41,17 +45,19 @@ if TYPE_CHECKING:  # for editors, which read these lines instead of running `__g
         SplineTransformer,
     )
     from flowlib.training import fit, fit_energy
+    from flowlib.volume import AdditiveTransformer, Henon
 
 __all__ = [
-    "CNF", "IAF", "MAF", "MLP", "NSF", "ActNorm", "Affine", "AffineToZ", "AffineTransformer", "Base",
-    "Bijection", "Chain", "Checkpoint", "CircularSplineTransformer", "Continuous", "Conv1x1", "ConvNet",
-    "Coupling", "DiagonalNormal", "Elementwise", "Exp", "Flow", "Glow", "GlowStep", "Inverse", "LeakyReLU",
-    "Linear", "LogisticMixtureTransformer", "MaskedAutoregressive", "MaskedMLP", "MixtureCDF",
+    "CNF", "IAF", "MAF", "MLP", "NSF", "ActNorm", "AdditiveTransformer", "Affine", "AffineToZ",
+    "AffineTransformer", "Base", "Bijection", "Chain", "Checkpoint", "CircularSplineTransformer",
+    "Continuous", "Conv1x1", "ConvNet", "Coupling", "DiagonalNormal", "Elementwise", "Exp", "Flow", "Glow",
+    "GlowStep", "Henon", "Inverse", "LeakyReLU", "Linear", "LipSwish", "LipschitzConvNet", "LipschitzMLP",
+    "LogisticMixtureTransformer", "MaskedAutoregressive", "MaskedMLP", "MixtureCDF",
     "MixtureCDFTransformer", "MixtureNormal", "Permutation", "PiecewiseLinearTransformer",
-    "PiecewiseQuadraticTransformer", "Planar", "PlanarFlow", "Radial", "RadialFlow", "RealNVP",
-    "ResidualMLP", "Sigmoid", "SplineTransformer", "Squeeze", "StandardNormal", "Standardizer", "StudentT",
-    "Sylvester", "Transformer", "UniformAngles", "VariationalDequantization", "VelocityMLP",
-    "check_bijection", "check_flow", "fit", "fit_energy",
+    "PiecewiseQuadraticTransformer", "Planar", "PlanarFlow", "Radial", "RadialFlow", "RealNVP", "Residual",
+    "ResidualFlow", "ResidualMLP", "Reversible", "Sigmoid", "SplineTransformer", "Squeeze",
+    "StandardNormal", "Standardizer", "StudentT", "Sylvester", "Transformer", "UniformAngles",
+    "VariationalDequantization", "VelocityMLP", "check_bijection", "check_flow", "fit", "fit_energy",
 ]  # fmt: skip
 
 _HOME = {
@@ -65,16 +71,21 @@ _HOME = {
         *("SplineTransformer", "CircularSplineTransformer"),
     ),
     "mixtures": ("LogisticMixtureTransformer",),
+    "volume": ("AdditiveTransformer", "Henon"),
     "linear": ("Linear", "Permutation", "ActNorm"),
     "planar": ("Planar", "Radial", "Sylvester"),
-    "nets": ("MLP", "ResidualMLP", "ConvNet", "MaskedMLP"),
+    "spectral": ("LipSwish",),
+    "lipschitz": ("LipschitzConvNet", "LipschitzMLP"),
+    "nets": ("MLP", "ResidualMLP", "Reversible", "ConvNet", "MaskedMLP"),
     "coupling": ("Coupling",),
-    "image": ("Squeeze", "Conv1x1", "GlowStep", "Checkpoint", "VariationalDequantization"),
+    "memory": ("Checkpoint", "Reversible"),
+    "image": ("Squeeze", "Conv1x1", "GlowStep", "VariationalDequantization"),
     "autoregressive": ("MaskedAutoregressive",),
+    "residual": ("Residual",),
     "continuous": ("Continuous", "VelocityMLP"),
     "base": ("StandardNormal", "DiagonalNormal", "MixtureNormal", "StudentT", "UniformAngles", "Base"),
     "flow": ("Flow",),
-    "models": ("PlanarFlow", "RadialFlow", "RealNVP", "NSF", "MAF", "IAF", "Glow", "CNF"),
+    "models": ("PlanarFlow", "RadialFlow", "RealNVP", "NSF", "MAF", "IAF", "Glow", "CNF", "ResidualFlow"),
     "training": ("fit", "fit_energy"),
     "data": ("Standardizer",),
     "checks": ("check_bijection", "check_flow"),

@@ -24,8 +24,8 @@ from flowlib.saving import Built
 
 __all__ = [
     "Bijection", "Chain", "Inverse", "Stop", "all_hold", "as_sizes", "at_least_float32",
-    "check_context", "check_event", "common_context", "draw_normal", "draw_uniform", "find_root", "fix",
-    "no_log_det", "require", "sum_event", "sum_terms", "wide",
+    "check_context", "check_event", "common_context", "draw_normal", "draw_signs", "draw_uniform",
+    "find_root", "fix", "no_log_det", "require", "sum_event", "sum_terms", "wide",
 ]  # fmt: skip
 
 
@@ -322,6 +322,13 @@ def draw_uniform(shape: tuple[int, ...], like: Tensor, generator: torch.Generato
     """Uniform noise in [0, 1), otherwise as `draw_normal`."""
     device = like.device if generator is None else generator.device
     return torch.rand(shape, dtype=like.dtype, device=device, generator=generator).to(like.device)
+
+
+def draw_signs(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """-1 and 1 with equal chances, otherwise as `draw_normal`: Rademacher noise."""
+    device = like.device if generator is None else generator.device
+    signs = torch.empty(shape, dtype=like.dtype, device=device)
+    return signs.bernoulli_(0.5, generator=generator).mul_(2).sub_(1).to(like.device)
 
 
 def check_event(values: Tensor, shape: tuple[int, ...], owner: object) -> None:

@@ -10,7 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from flowlib.bijection import Bijection, as_sizes, check_context, draw_normal, no_log_det, sum_event
+from flowlib.bijection import (
+    Bijection,
+    as_sizes,
+    check_context,
+    draw_normal,
+    draw_signs,
+    no_log_det,
+    sum_event,
+)
+from flowlib.gradients import refuse_again
 from flowlib.nets import Widths, zero_initialised
 from flowlib.recording import transformed
 from flowlib.saving import Built
@@ -29,6 +38,10 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor]]] = {
     "tanh": (torch.tanh, lambda a, h: 1 - h * h),
     "softplus": (F.softplus, lambda a, h: torch.sigmoid(a)),
 }
+ONCE = (
+    "a gradient by the adjoint (adjoint=True) cannot be differentiated again: "
+    "use adjoint=False for second derivatives"
+)
 Rates = Callable[[float | Tensor, Tensor], Sequence[Tensor]]  # t, z -> v and the rates of what is added up
 Norm = Callable[[Sequence[Tensor]], Tensor]  # of the errors of a point and of totals
 
@@ -369,11 +382,8 @@ class Continuous(Bijection):
         return noise
 
     def _draw_anew(self, like: Tensor) -> Tensor:
-        if self.noise == "gaussian":
-            return draw_normal(like.shape, like, self.generator)
-        device = like.device if self.generator is None else self.generator.device
-        signs = torch.empty(like.shape, dtype=like.dtype, device=device)
-        return signs.bernoulli_(0.5, generator=self.generator).mul_(2).sub_(1).to(like.device)
+        draw = draw_normal if self.noise == "gaussian" else draw_signs
+        return draw(like.shape, like, self.generator)
 
     def extra_repr(self) -> str:
         how = (
@@ -473,24 +483,9 @@ class _Adjoint(torch.autograd.Function):
             both = torch.stack([end, by_end], 1)
             zeros = [torch.zeros_like(value) for value in learned]
             both, *by_learned = layer.solve(rates, both, zeros, *reversed(ctx.times), _adjoint_norm)
-        results = (both[:, 1], *by_learned)
+        results = [both[:, 1], *by_learned]
         if torch.is_grad_enabled():
-            results = _OnlyFirst.apply(len(results), *results, by_end, *by_totals, *saved)
+            results = refuse_again(ONCE, results, [by_end, *by_totals, *saved])
         by_start, *rest = results
         others = iter(rest)
         return *[None] * 5, by_start, *(next(others) if needs else None for needs in needed)
-
-
-class _OnlyFirst(torch.autograd.Function):
-    """The first `n` tensors, as results of the others by which they cannot be differentiated again."""
-
-    @staticmethod
-    def forward(ctx: Any, n: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-        return tuple(tensor.clone() for tensor in tensors[:n])
-
-    @staticmethod
-    def backward(ctx: Any, *_: Tensor) -> Any:
-        raise RuntimeError(
-            "a gradient by the adjoint (adjoint=True) cannot be differentiated again: "
-            "use adjoint=False for second derivatives"
-        )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from flowlib.bijection import (
     Bijection,
@@ -23,11 +22,12 @@ from flowlib.bijection import (
 )
 from flowlib.coupling import Coupling, make_mask
 from flowlib.linear import ActNorm, Linear, full_precision
+from flowlib.memory import Checkpoint
 from flowlib.nets import ConvNet, Widths
 from flowlib.scalar import Affine, AffineTransformer, Sigmoid
 
 __all__ = [
-    "Checkpoint", "Conv1x1", "GlowStep", "Split", "Squeeze", "VariationalDequantization",
+    "Conv1x1", "GlowStep", "Split", "Squeeze", "VariationalDequantization",
     "bits_per_dim", "glow_layers", "image_coupling", "logit_pixels", "quantize", "uniform_dequantize",
 ]  # fmt: skip
 
@@ -230,43 +230,6 @@ class GlowStep(Chain):
 
 def _step_log_det(conv: Conv1x1, norm: ActNorm, image: Tensor) -> Tensor:
     return _pixels(image) * sum_terms(conv.log_diagonal + norm.log_scale)
-
-
-class Checkpoint(Bijection):
-    """The same bijection with less memory: what it computes inside is computed again in the backward pass.
-
-    Source: Chen et al., 2016, "Training Deep Nets with Sublinear Memory Cost".
-
-    Example:
-        >>> layer, z = Planar(2), torch.randn(5, 2)
-        >>> Checkpoint(layer)(z)[0].equal(layer(z)[0])
-        True
-    """
-
-    def __init__(self, bijection: Bijection):
-        super().__init__()
-        self.bijection = bijection
-        self.event_shape, self.context = bijection.event_shape, bijection.context
-
-    def forward(self, z: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self._run(self.bijection, z, context)
-
-    def inverse(self, x: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return self._run(self.bijection.inverse, x, context)
-
-    def _run(self, function: Callable, values: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
-        if not torch.is_grad_enabled():
-            return function(values, context)
-        return checkpoint(function, values, context, use_reentrant=False, preserve_rng_state=False)
-
-    def shape_of_x(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return self.bijection.shape_of_x(shape)
-
-    def shape_of_z(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return self.bijection.shape_of_z(shape)
-
-    def steps(self) -> Iterator[tuple[str, Bijection]]:
-        yield from self.bijection.steps()
 
 
 def image_coupling(

@@ -22,13 +22,16 @@ from flowlib.continuous import Continuous, VelocityMLP
 from flowlib.coupling import Coupling, make_mask
 from flowlib.flow import Flow
 from flowlib.image import glow_layers
+from flowlib.lipschitz import LipschitzMLP
 from flowlib.nets import MLP, Activation, Widths
 from flowlib.planar import Planar, Radial
+from flowlib.residual import Residual
 from flowlib.scalar import AffineToZ, Transformer
+from flowlib.spectral import LipSwish
 from flowlib.splines import SplineTransformer
 
 __all__ = [
-    "CNF", "IAF", "MAF", "NSF", "Glow", "PlanarFlow", "RadialFlow", "RealNVP",
+    "CNF", "IAF", "MAF", "NSF", "Glow", "PlanarFlow", "RadialFlow", "RealNVP", "ResidualFlow",
     "autoregressive_layers", "couplings",
 ]  # fmt: skip
 
@@ -310,6 +313,60 @@ class CNF(Flow):
     ):
         net = VelocityMLP(dim, hidden, context=context, activation=activation)
         super().__init__(Continuous(net, **solver), StandardNormal((dim,)))
+
+
+class ResidualFlow(Flow):
+    """Residual layers z + g(z), one after another: any net that contracts is a layer.
+
+    One direction has a formula and the other a search, so choose, as for `PlanarFlow`. Sampling and scoring
+    need different numbers of evaluations of each net: one for the formula, dozens for the search.
+
+    Args:
+        dim: number of variables D, 1 included.
+        layers: number of residual layers.
+        hidden: widths of the hidden layers of each net.
+        lipschitz: the bound L < 1 of each net: a layer stretches by 1 - L at least and by 1 + L at most, the
+            other way round where `cheap` is "density".
+        context: number of context features.
+        activation: of the nets, of slope at most 1.
+        cheap: "density" puts the formula on x -> z (each layer is an `Inverse(Residual)`), which fitting to
+            data needs; "sample" puts it on z -> x.
+        **how: arguments of `Residual`: log_det, terms, stop, solver, rounds, tolerance, generator.
+
+    Shapes: x (batch, D), context (batch, context).
+
+    Raises:
+        ValueError: `cheap` is neither of the two; L is not below 1.
+
+    Source: Behrmann et al., 2019, "Invertible Residual Networks"; Chen et al., 2019, "Residual Flows for
+    Invertible Generative Modeling".
+
+    Example:
+        >>> ResidualFlow(2, layers=4).sample(5).shape
+        torch.Size([5, 2])
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        layers: int = 16,
+        hidden: Widths = (64, 64),
+        *,
+        lipschitz: float = 0.97,
+        context: int = 0,
+        activation: Activation = LipSwish,
+        cheap: str = "density",
+        **how: Any,
+    ):
+        if cheap not in ("sample", "density"):
+            raise ValueError(f"cheap must be 'sample' or 'density', got {cheap!r}")
+        steps: list[Bijection] = []
+        for _ in range(layers):
+            net = LipschitzMLP(dim, hidden, lipschitz=lipschitz, context=context, activation=activation)
+            steps.append(Residual(net, **how))
+        if cheap == "density":
+            steps = [Inverse(step) for step in steps]
+        super().__init__(Chain(*steps), StandardNormal((dim,)))
 
 
 def couplings(

@@ -14,6 +14,7 @@ MODELS = ("PlanarFlow", "RadialFlow", "RealNVP", "NSF", "MAF", "IAF", "Glow", "C
 MOVED = {  # old module -> name -> new module
     "flowlib.flow": dict.fromkeys(("StandardNormal", "Base"), "flowlib.base")
     | dict.fromkeys((*MODELS, "couplings", "autoregressive_layers"), "flowlib.models"),
+    "flowlib.image": {"Checkpoint": "flowlib.memory"},
     "flowlib.scalar": {"SplineTransformer": "flowlib.splines"},
     "flowlib.data": dict.fromkeys(("asset", "load_weights"), "flowlib.assets")
     | {"shared_table": "flowlib.table"},

@@ -23,7 +23,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from flowlib import CNF, IAF, MAF, NSF, Chain, Flow, Glow, Inverse, PlanarFlow, RadialFlow, RealNVP
+from flowlib import (
+    CNF,
+    IAF,
+    MAF,
+    NSF,
+    Chain,
+    Flow,
+    Glow,
+    Inverse,
+    PlanarFlow,
+    RadialFlow,
+    RealNVP,
+    ResidualFlow,
+)
 from flowlib import StandardNormal as Normal
 from flowlib.linear import Linear
 from flowlib.mixtures import LogisticMixtureTransformer
@@ -55,6 +68,8 @@ MODELS: dict[str, Callable[[], Flow]] = {
     "Logistics, backwards": lambda: Flow(
         Inverse(Elementwise(LogisticMixtureTransformer(2), (2,))), Normal(2)
     ),
+    "ResidualFlow": lambda: ResidualFlow(2, 2, 8),
+    "ResidualFlow, sample": lambda: ResidualFlow(2, 2, 8, cheap="sample"),
     "Linear": lambda: Flow(Linear(2), Normal(2)),
 }
 PRECISIONS = {"float32": 2e-3, "float64": 1e-5, "bfloat16 autocast": 0.15}  # and how far results may be off

@@ -27,6 +27,7 @@ PARALLEL = ["-n", "2", "--dist", "loadfile"]
 ALONE = "--ignore=tests/grading/test_speed.py"  # it measures, so nothing may run beside it
 FAST_LAWS = ("bijection", "contract", "scalar", "splines", "linear", "planar", "nets", "coupling", "moved")
 HOUSE_TESTS = ["tests/test_house.py", "tests/test_walls.py"]
+STILL = "--ignore=tests/browser/timings"  # they measure, too
 UNTIMED = "--ignore=tests/notebooks/test_time.py"  # it reads the times of the stage "lessons"
 
 
@@ -41,6 +42,7 @@ SECONDS = {
     "grading": 580,
     "pace": 100,
     "browser": 240,
+    "timings": 60,
 }
 
 
@@ -101,7 +103,8 @@ def everything() -> list[Stage]:
         pytest("budgets", ["tests/notebooks/test_time.py"]),
         pytest("grading", ["tests/grading"], ALONE, *PARALLEL),
         pytest("pace", ["tests/grading/test_speed.py"]),
-        pytest("browser", ["tests/browser"]),
+        pytest("browser", ["tests/browser"], STILL),
+        pytest("timings", ["tests/browser/timings"]),
     ]
 
 

@@ -31,6 +31,8 @@ PROVIDED_BY = {
 WITH_CUDA = "triton"  # which PyTorch's wheels for CUDA bring
 # Used without an import: the file that uses it, and what stands there.
 PROGRAMS = {
+    "ipython": ("flowlib/course/exercises/sources.py", "from IPython.core.inputtransformer2"),
+    "matplotlib-inline": ("flowlib/course/box/inside.py", "import matplotlib_inline"),
     "jupyterlab": ("flowlib/course/lab.py", '"jupyterlab"'),
     "nbval": ("Makefile", "--nbval"),
     "pytest": ("Makefile", "-m pytest"),
@@ -110,7 +112,7 @@ def by_students() -> set[str]:
     plain = [
         "\n".join(line for line in source.split("\n") if not re.match(r"\s*[%!]", line)) for source in cells
     ]
-    return imported([*loaded, doctor, *map(ast.parse, plain)])
+    return imported([*loaded, doctor, modules()[IN_NOTEBOOKS], *map(ast.parse, plain)])
 
 
 def declared(*names: str) -> set[str]:
@@ -123,8 +125,12 @@ def files(*folders: str):
             yield ast.parse(path.read_text(encoding="utf-8"))
 
 
+IN_NOTEBOOKS = "flowlib.pictures.stage"  # sliders are of use there alone: [course] brings what they need
+
+
 def of_library():
-    return [tree for name, tree in modules().items() if not name.startswith("flowlib.course")]
+    names = [name for name in modules() if not name.startswith("flowlib.course") and name != IN_NOTEBOOKS]
+    return [modules()[name] for name in names]
 
 
 # ---------------------------------------------------------------------------- imported, so declared

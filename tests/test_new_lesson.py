@@ -69,6 +69,7 @@ def test_its_tests_say_what_it_lacks(course, monkeypatch):
     test_pattern.test_a_stub_is_refused_in_words(NAME, place)
     test_pattern.test_the_folded_solution_is_right_and_short(NAME, place)
     test_pattern.test_a_second_reading_is_a_whole_section(NAME)
+    test_lessons.test_a_demo_asks_moves_answers_and_prompts_the_speaker(NAME)
     for test, words in (
         (test_pattern.test_every_guess_is_set_beside_a_measured_answer_that_starts_folded, "of at least 4"),
         (test_pattern.test_the_reader_writes_early_and_often, "of at least 3"),

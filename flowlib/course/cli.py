@@ -23,6 +23,7 @@ from flowlib.course.folders import (
     needs_linux,
 )
 from flowlib.course.grading.commands import app as grading
+from flowlib.course.lab import PORT
 
 app = typer.Typer(
     help="Run the flow course: open lessons, release exercises, grade a class.",
@@ -116,7 +117,7 @@ def student_edition(
 @app.command()
 def lab(
     lesson: Annotated[str, typer.Argument(help="The lesson to open, as 3 or 03.")] = "01",
-    port: Annotated[int, typer.Option(help="The first port to try.")] = 8888,
+    port: Annotated[int, typer.Option(help="The first port to try.")] = PORT,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ):
     """Open JupyterLab on a lesson."""

@@ -33,6 +33,7 @@ COPIED = (
     "LICENSE*",
     "CITATION.cff",
     ".gitignore",
+    ".devcontainer/*",
     "lessons/*/lesson.ipynb",
     "lessons/*/demo.ipynb",
     "flowlib/**/*.py",

@@ -18,20 +18,25 @@ from urllib.parse import quote
 
 from flowlib.course.folders import NOTEBOOK, CourseError
 
+PORT = 8888  # the first that is tried
 START_SECONDS = 60
 WORKSPACE = "flowcourse"
 README = "markdownviewer-widget:README.md"
 SETTINGS = Path(__file__).parent / "lab_settings"  # the glossary is shown, not its source; no news
 
 
-def lab(root: Path, lesson: str, *, port: int = 8888, browser: bool = True, say: Callable = print) -> int:
+def lab(root: Path, lesson: str, *, port: int = PORT, browser: bool = True, say: Callable = print) -> int:
     """Run JupyterLab until it is stopped with Ctrl-C; returns its exit code.
 
     Raises:
         CourseError: JupyterLab is not installed, no port is free, or it does not start.
     """
-    page = f"lab/workspaces/{WORKSPACE}/tree/{start_page(root, lesson)}"
-    return _serve(root, page, {}, port, browser, say)
+    return _serve(root, address(start_page(root, lesson)), {}, port, browser, say)
+
+
+def address(path: str) -> str:
+    """Where JupyterLab shows this file of the course, after its server's address."""
+    return f"lab/workspaces/{WORKSPACE}/tree/{path}"
 
 
 def formgrader(
@@ -40,7 +45,7 @@ def formgrader(
     results: Path,
     db: str,
     *,
-    port: int = 8888,
+    port: int = PORT,
     browser: bool = True,
     say: Callable = print,
 ) -> int:
@@ -70,8 +75,8 @@ def _serve(
     if free != port:
         say(f"Port {port} is taken, perhaps by another JupyterLab; using {free}.")
     token = secrets.token_hex(16)
-    address = f"http://localhost:{free}"
-    url = f"{address}/{page}{'&' if '?' in page else '?'}token={token}"
+    server_address = f"http://localhost:{free}"
+    url = f"{server_address}/{page}{'&' if '?' in page else '?'}token={token}"
     command = [
         sys.executable,
         "-m",
@@ -87,8 +92,8 @@ def _serve(
     say("Starting JupyterLab ...")
     server = subprocess.Popen(command, cwd=root, env={**os.environ, **environment, "JUPYTER_TOKEN": token})
     try:
-        _wait_until_ready(server, f"{address}/api")
-        _lay_out_start_page(f"{address}/lab/api/workspaces/{WORKSPACE}?token={token}")
+        _wait_until_ready(server, f"{server_address}/api")
+        _lay_out_start_page(f"{server_address}/lab/api/workspaces/{WORKSPACE}?token={token}")
         opened = browser and has_browser() and webbrowser.open(url)
         say(f"JupyterLab runs at\n\n  {url}\n")
         say("It was opened in your browser." if opened else "Open that address in a browser.")

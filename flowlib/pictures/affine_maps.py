@@ -1,7 +1,6 @@
 """Lesson 2 in pictures: a matrix carries a box, an ellipse follows the banana, a stack layer by layer.
 
-`box`, `ellipse` and `walk` answer to sliders, so they place their axes by hand: a layout that is worked out
-anew at each move is slow. All sizes follow the font of `plots.use_style`.
+`box`, `ellipse` and `walk` answer to sliders. All sizes follow the font of `plots.use_style`.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 from torch import Tensor
 
 from flowlib import data, plots
 from flowlib.drawing import new_axes
 from flowlib.flow import Flow, Stop
+from flowlib.pictures.stage import placed
 from flowlib.training import History
 
 __all__ = [
@@ -37,16 +36,6 @@ __all__ = [
 # --- sliders -----------------------------------------------------------------------------------
 
 
-def _placed(columns: int, size: tuple[float, float], **margins: float) -> np.ndarray:
-    """Axes side by side at fixed places, `size` inches for the lesson's font."""
-    scale = plt.rcParams["font.size"] / 9.5
-    figure, axes = plt.subplots(
-        1, columns, figsize=(size[0] * scale, size[1] * scale), layout="none", squeeze=False
-    )
-    figure.subplots_adjust(**margins)
-    return axes[0]
-
-
 def _rotation(degrees: float) -> Tensor:
     angle = math.radians(degrees)
     return torch.tensor([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
@@ -63,7 +52,7 @@ def box(turn: float = 30, first: float = 1.6, second: float = 0.7, shear: float 
     det = first * second if abs(first * second) > 1e-9 else 0.0
     draws = torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
     square = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
-    axes = _placed(2, (5.6, 2.4), left=0.08, right=0.99, bottom=0.17, top=0.88, wspace=0.25)
+    axes = placed(2, (5.6, 2.4), left=0.08, right=0.99, bottom=0.17, top=0.88, wspace=0.25)
     for ax, matrix, kind in ((axes[0], torch.eye(2), "z"), (axes[1], A, "x")):
         ax.plot(*(draws @ matrix.T).T, ".", color=plots.COLORS[kind], alpha=0.4, ms=_dot(2.3))
         ax.fill(*(square @ matrix.T).T, color=plots.COLORS[kind], alpha=0.85, lw=0, zorder=3)
@@ -88,7 +77,7 @@ def ellipse(wide: float = 1.0, tall: float = 1.0, tilt: float = 0, right: float 
     cross_entropy = math.log(2 * math.pi * wide * tall) + 0.5 * spread.trace().item()
     turn = torch.linspace(0, 2 * math.pi, 100)
     circle = torch.stack([turn.cos(), turn.sin()], 1)
-    (ax,) = _placed(1, (3.5, 2.6), left=0.14, right=0.98, bottom=0.17, top=0.9)
+    (ax,) = placed(1, (3.5, 2.4), left=0.14, right=0.98, bottom=0.17, top=0.9)
     ax.plot(*data.banana(700, seed=0).T, ".", color=plots.X_COLOR, alpha=0.5, ms=_dot(1.9))
     for radius in (1, 2, 3):
         ax.plot(*(radius * circle @ A.T + shift).T, color=plots.MAP_COLOR)
@@ -104,7 +93,7 @@ def walk(stops: Sequence[Stop], layer: int) -> None:
     """
     name, value, _ = stops[layer]
     log_dets = torch.stack([stop.log_det for stop in stops]).unique(dim=1)  # many points share one
-    axes = _placed(2, (5.6, 2.4), left=0.08, right=0.99, bottom=0.17, top=0.88, wspace=0.25)
+    axes = placed(2, (5.6, 2.4), left=0.08, right=0.99, bottom=0.17, top=0.88, wspace=0.25)
     axes[0].scatter(*value.T, s=_dot(2.5) ** 2, c=stops[0].value[:, 0], cmap=plots.Z_TO_X, lw=0)
     centre = value.median(0).values.tolist()
     axes[0].set(xlim=(centre[0] - 8, centre[0] + 9), ylim=(centre[1] - 7, centre[1] + 7))

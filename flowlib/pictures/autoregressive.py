@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from flowlib import data, plots
 from flowlib.drawing import Density
 from flowlib.flow import Flow
+from flowlib.pictures.stage import placed
 
 __all__ = [
     "BANANA",
@@ -28,6 +29,7 @@ __all__ = [
     "net",
     "over_seeds",
     "paths",
+    "race",
     "rounds",
     "samples",
     "sliced",
@@ -82,7 +84,7 @@ def conditional(flows: Mapping[str, Flow], order: str, line: float) -> None:
     given = 0 if order == "x₁ first" else 1
     flow, (left, right) = flows[order], (-6.5, 9.0)
     grid = torch.linspace(left, right, 200)
-    axes = plots.new_axes(1, 2, size=(5.8, 2.5))
+    axes = placed(2, (5.8, 2.5), left=0.08, right=0.99, bottom=0.19, top=0.88, wspace=0.22)
     axes[0].imshow(_grid_density(flow), origin="lower", extent=(left, right, left, right), vmax=0.08)
     (axes[0].axvline if given == 0 else axes[0].axhline)(line, color="white", lw=scale())
     axes[0].set(xlabel="$x_1$", ylabel="$x_2$", title=f"one layer, {order}")
@@ -152,7 +154,7 @@ def paths(
     out = place[:, None] >= degree if greater_or_equal else place[:, None] > degree
     reached = out.double() @ between.double() @ into.double() > 0
     wrong = reached & (place[:, None] <= place)
-    axes = plots.new_axes(1, 3, size=(5.8, 2.35))
+    axes = placed(3, (5.8, 2.35), left=0.05, right=0.99, bottom=0.12, top=0.88, wspace=0.25)
     for ax, matrix, side in ((axes[0], into, "input j"), (axes[1], out.T, "output i")):
         ax.imshow(matrix, cmap="gray_r", vmin=0, vmax=1.4, aspect="auto")
         ax.set(title=f"connected to {side[:-2]}", xlabel=side, ylabel="hidden unit", xticks=(), yticks=())
@@ -214,10 +216,7 @@ def net(step: int = 4, once: bool = True) -> None:
         once: each unit once, when its inputs are known; else the whole net at every step.
     """
     columns, heights, edges, due = wires()
-    figure, axes = plt.subplots(
-        1, 2, figsize=(5.8 * scale(), 2.6 * scale()), width_ratios=(1.5, 1), layout="none"
-    )
-    figure.subplots_adjust(left=0.02, right=0.99, bottom=0.17, top=0.88, wspace=0.25)
+    axes = placed(2, (5.8, 2.6), widths=(1.5, 1), left=0.02, right=0.99, bottom=0.17, top=0.88, wspace=0.25)
     busy = (due == step) if once else np.full(len(edges), step > 0)
     colors = np.where(busy, plots.X_COLOR, np.where((due < step) & once, "#777777", "#DDDDDD"))
     widths = np.where(busy, 1.0, 0.5) * scale()
@@ -252,6 +251,24 @@ def timing(sizes: Sequence[int], measured: Sequence[tuple[float, float, float]])
         ax.set(xscale="log", yscale="log", xlabel="dimension D", xticks=sizes, xticklabels=sizes)
         ax.minorticks_off()
     axes[0].legend()
+    plt.show()
+
+
+def race(measured: Mapping[int, tuple[float, float]]) -> None:
+    """Two bars for each dimension D, on a logarithmic axis.
+
+    Args:
+        measured: D -> milliseconds of D passes, and of each unit once.
+    """
+    (ax,) = placed(size=(5.6, 2.5), left=0.14, right=0.9, bottom=0.2, top=0.88)
+    for row, (naive, fast) in enumerate(measured.values()):
+        for shift, value, color in ((-0.2, naive, plots.MAP_COLOR), (0.2, fast, plots.X_COLOR)):
+            bar = ax.barh(row + shift, value, 0.36, color=color)
+            ax.bar_label(bar, [f"{value:,.0f}"], padding=4, color=color)
+    ax.set(xscale="log", xlim=(0.5, 2 * max(map(max, measured.values()))), xlabel="milliseconds for 512 rows")
+    ax.set(yticks=range(len(measured)), yticklabels=[f"D = {dim}" for dim in measured])
+    ax.invert_yaxis()
+    ax.set_title("D passes (grey), each unit once (vermilion)")
     plt.show()
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from flowlib import plots
+from flowlib.pictures.stage import placed
 
 __all__ = [
     "affine",
@@ -124,9 +125,7 @@ def mixture(weight: float = 0.4, gap: float = 4.0, width: float = 0.7) -> None:
 
 def transport(p_z: Tensor, p_x: Tensor, z_lines: Tensor, x_lines: Tensor, title: str) -> None:
     """Densities on `GRID`, z at the left and x at the right, with lines that go from one to the other."""
-    size = scale()
-    figure, ax = plt.subplots(figsize=(5.6 * size, 2.6 * size), layout="none")
-    figure.subplots_adjust(left=0.06, right=0.94, bottom=0.06, top=0.88)
+    (ax,) = placed(size=(5.6, 2.5), left=0.06, right=0.94, bottom=0.06, top=0.88)
     for density, foot, sign, kind in ((p_z, 0.0, -1, "z"), (p_x, 1.0, 1, "x")):
         color, edge = plots.COLORS[kind], foot + sign * density.clamp_max(0.95)
         ax.fill_betweenx(GRID, foot, edge, color=color, alpha=0.3, lw=0)
@@ -136,11 +135,11 @@ def transport(p_z: Tensor, p_x: Tensor, z_lines: Tensor, x_lines: Tensor, title:
     ease = height**2 * (3 - 2 * height)
     paths = z_lines[:, None] + ease * (x_lines - z_lines)[:, None]
     lines = [torch.stack([height, path], 1).numpy() for path in paths]
-    ax.add_collection(LineCollection(lines, color=plots.MAP_COLOR, lw=0.93 * size))
+    ax.add_collection(LineCollection(lines, color=plots.MAP_COLOR, lw=0.93 * scale()))
     ax.set(xlim=(-0.55, 2.0), ylim=(-6.5, 6.5), xticks=[], yticks=[-5, 0, 5], title=title)
     ax.yaxis.set_tick_params(left=True, right=True, labelright=True)
-    ax.text(-0.48, 5.2, "z", color=plots.Z_COLOR, size=13 * size)
-    ax.text(1.86, 5.2, "x", color=plots.X_COLOR, size=13 * size)
+    ax.text(-0.48, 5.2, "z", color=plots.Z_COLOR, size=13 * scale())
+    ax.text(1.86, 5.2, "x", color=plots.X_COLOR, size=13 * scale())
     ax.spines[:].set_visible(False)
     plt.show()
 

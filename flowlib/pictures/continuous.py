@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
-import seaborn
 import torch
 from matplotlib.axes import Axes
 from torch import Tensor, nn
@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from flowlib import plots
 from flowlib.base import StandardNormal
 from flowlib.continuous import Continuous
+from flowlib.drawing import by_angle
 from flowlib.flow import Flow
 from flowlib.pictures.autoregressive import densities as densities
+from flowlib.pictures.stage import placed
 
 __all__ = [
     "Drift",
@@ -170,15 +172,15 @@ def solver(
         exact: the NLL of the true density on the same points.
         field, method, steps: which of the reports; steps is 1, 2, 4, 8 or 16.
     """
-    axes = plots.new_axes(1, 2, size=(5.8, 2.8))
+    axes = placed(2, (5.8, 2.5), left=0.09, right=0.99, bottom=0.18, top=0.9, wspace=0.3)
     nll, mass, path = reports[field, method, steps]
     _, _, true = reports[field, "rk4", STEPS[-1]]
     for lines, label, style in (
         (true, "true path", {"color": "#BBBBBB", "lw": 2 * scale()}),
         (path, f"{method}, {steps}", {"color": plots.MAP_COLOR, "lw": 0.8 * scale()}),
     ):
-        axes[0].plot(*lines.unbind(2), **style)
-        axes[0].plot([], [], label=label, **style)
+        gap = torch.full_like(lines[:1], math.nan)  # lifts the pen between paths
+        axes[0].plot(*torch.cat([lines, gap]).permute(2, 1, 0).flatten(1), label=label, **style)
     for points, kind in ((path[0], "x"), (path[-1], "z")):
         axes[0].plot(*points.T, "o", color=plots.COLORS[kind], ms=2.5 * scale(), label=kind)
     axes[0].set(xlim=(-2.6, 2.6), ylim=(-2.6, 3.6), xlabel="first", ylabel="second")
@@ -210,15 +212,14 @@ def trace(dim: int = 16, diagonal: float = -2.0, off: float = 1.0) -> None:
     J = off * torch.randn(dim, dim, generator=generator) / dim**0.5
     J = J - J.diagonal().diag() + diagonal * torch.eye(dim)
     e = torch.randn(4000, dim, generator=generator)
-    size = (5.8 * scale(), 2.6 * scale())
-    _, axes = plt.subplots(1, 2, figsize=size, width_ratios=(1, 1.7))
+    axes = placed(2, (5.8, 2.5), widths=(1, 1.7), left=0.02, right=0.98, bottom=0.19, top=0.88, wspace=0.1)
     axes[0].imshow(J, cmap=plots.VLAG, vmin=-3, vmax=3)
     axes[0].set(title=f"J, {dim} × {dim}", xticks=[], yticks=[])
     spread = []
     for name, noise, color in (("Gaussian", e, plots.Z_COLOR), ("±1", e.sign(), plots.X_COLOR)):
         values = ((noise @ J) * noise).sum(1) / dim  # (7.7)
         spread.append(f"{name} {values.std():.2f}")
-        axes[1].hist(values, bins=60, range=(-6, 4), color=color, alpha=0.55, label=name)
+        axes[1].hist(values, 60, range=(-6, 4), histtype="stepfilled", color=color, alpha=0.55, label=name)
     axes[1].axvline(J.trace() / dim, color=plots.REFERENCE_COLOR, ls="--")
     axes[1].set(xlabel="estimate of tr J / D", yticks=[], title="deviation: " + ", ".join(spread))
     axes[1].legend(loc="upper right")
@@ -324,7 +325,7 @@ class Drift:
         assert isinstance(layer, Continuous)
         self.net = layer.net
         start = torch.randn(count, 2, generator=torch.Generator().manual_seed(0))
-        self.angle = torch.atan2(start[:, 1], start[:, 0])
+        self.hues = by_angle(start)
         self.times = torch.linspace(0, 1, 33)
         self.places, self.log_p = [start], [flow.base.log_prob(start)]
         for before, after in pairwise(self.times.tolist()):
@@ -335,14 +336,14 @@ class Drift:
 
     def draw(self, frame: int = 16) -> None:
         """Left the points, coloured by where they began, and the velocity; right their density."""
-        axes = plots.new_axes(1, 2, size=(5.8, 2.9))
+        axes = placed(2, (5.8, 2.4), left=0.08, right=0.99, bottom=0.18, top=0.9, wspace=0.2)
         side, places = torch.linspace(-3.4, 3.4, 12), self.places[frame]
         nodes = torch.cartesian_prod(side, side)
         arrows = self.net(float(self.times[frame]), nodes)
         arrows = arrows / arrows.norm(dim=1, keepdim=True).clamp_min(1e-6).sqrt()  # long ones would cover
         axes[0].quiver(*nodes.T, *arrows.T, color="#BBBBBB", scale=26, width=0.005)
-        wheel, size = seaborn.color_palette("husl", as_cmap=True), 2.6 * scale() ** 2
-        axes[0].scatter(*places.T, s=size, c=self.angle, cmap=wheel, lw=0)
+        size = 2.6 * scale() ** 2
+        axes[0].scatter(*places.T, s=size, c=self.hues, lw=0)
         axes[1].set_facecolor("black")
         axes[1].scatter(*places.T, s=size, c=self.log_p[frame], cmap=plots.MAKO, vmin=-5, vmax=-1.5, lw=0)
         axes[0].set_title(f"t = {self.times[frame]:.2f}")

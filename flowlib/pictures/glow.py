@@ -14,6 +14,7 @@ from torch.distributions import Distribution
 
 from flowlib import data, plots
 from flowlib.drawing import new_axes
+from flowlib.pictures.stage import placed
 
 __all__ = [
     "architecture",
@@ -33,13 +34,6 @@ __all__ = [
 def scale() -> float:
     """How much larger than in a lesson things are drawn; `plots.use_style` sets it."""
     return plt.rcParams["font.size"] / 9.5
-
-
-def _two(size: tuple[float, float], **space: float) -> tuple:
-    """Two axes side by side in a fixed frame, so that a slider's picture does not jump."""
-    figure, axes = plt.subplots(1, 2, figsize=(size[0] * scale(), size[1] * scale()), layout="none")
-    figure.subplots_adjust(**space)
-    return figure, axes
 
 
 # ---------------------------------------------------------------------------------- whole numbers
@@ -63,7 +57,7 @@ def spikes(images: data.Split, power: float = -0.5, noise: bool = False) -> None
     pixels = images.test.flatten()
     if noise:
         pixels = pixels + torch.rand(pixels.shape, generator=torch.Generator().manual_seed(0))
-    ax = new_axes(size=(5.6, 2.3))
+    (ax,) = placed(size=(5.6, 2.3), left=0.09, right=0.99, bottom=0.2, top=0.88)
     near = levels[:, None] + width * torch.linspace(-4, 4, 41)  # narrow spikes need points of their own
     grid = torch.cat([torch.linspace(-2, 19, 800), near.flatten()]).sort().values
     ax.fill_between(grid, log_density(grid).exp(), color=plots.MAP_COLOR, lw=0)
@@ -122,7 +116,7 @@ def count(side: int = 2, stretch: float = 0.3) -> None:
     turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(1))).Q
     matrix = math.exp(stretch) * turn
     jacobian = torch.block_diag(*[matrix] * side**2)
-    _, axes = _two((5.6, 2.5), left=0.02, right=0.97, bottom=0.2, top=0.86, wspace=0.35)
+    axes = placed(2, (5.6, 2.5), left=0.02, right=0.97, bottom=0.2, top=0.86, wspace=0.35)
     axes[0].imshow(jacobian.where(jacobian != 0, torch.nan), cmap=plots.VLAG, vmin=-1.5, vmax=1.5)
     axes[0].set(xticks=(), yticks=(), title=f"{len(jacobian)} × {len(jacobian)}, {side**2} blocks")
     one, every = (torch.linalg.slogdet(part).logabsdet.item() for part in (matrix, jacobian))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from flowlib import plots
 from flowlib.drawing import Density, outline_of
+from flowlib.pictures.stage import placed
 
 __all__ = [
     "bridge",
@@ -29,11 +30,6 @@ __all__ = [
     "seeds",
     "times",
 ]
-
-
-def scaled(width: float, height: float) -> dict:
-    """A figure as large as the letters of `plots.use_style` ask for, whose layout stands still."""
-    return {"figsize": (width * _scale(), height * _scale()), "layout": "none"}
 
 
 def _scale() -> float:
@@ -59,8 +55,7 @@ def layer(
     w, u = steep * way, along / steep * way + across * left  # so that w.u = along
     cloud = 0.9 * torch.randn(400, 2, generator=torch.Generator().manual_seed(0))
     folded = 1 + along * (1 - torch.tanh(cloud @ w + b) ** 2) < 0
-    figure, axes = plt.subplots(1, 2, **scaled(5.6, 2.7))
-    figure.subplots_adjust(left=0.07, right=0.99, bottom=0.15, top=0.9, wspace=0.2)
+    axes = placed(2, (5.6, 2.4), left=0.07, right=0.99, bottom=0.17, top=0.9, wspace=0.2)
     for ax, kind in zip(axes, "zx", strict=True):
         lines, dots = (
             p + (kind == "x") * u * torch.tanh(p @ w + b)[:, None] for p in (_square_grid(), cloud)
@@ -102,8 +97,7 @@ def root(wu: float = 2.0, y: float = 1.0, step: int = 3) -> None:
         newton = newton - (g(newton) - y) / (1 + wu * (1 - math.tanh(newton) ** 2))
         trail.append((newton, g(newton)))
     a = torch.linspace(-20, 20, 500)
-    figure, ax = plt.subplots(**scaled(5.6, 2.6))
-    figure.subplots_adjust(left=0.09, right=0.99, bottom=0.16, top=0.9)
+    (ax,) = placed(size=(5.6, 2.6), left=0.09, right=0.97, bottom=0.16, top=0.9)
     ax.plot(a, a + wu * torch.tanh(a), color=plots.MAP_COLOR)
     ax.axhline(y, color=plots.REFERENCE_COLOR, ls="--", lw=0.7 * _scale())
     ax.axvspan(low, high, color=plots.Z_COLOR, alpha=0.25, lw=0)

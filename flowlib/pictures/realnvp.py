@@ -16,6 +16,7 @@ from flowlib.bijection import Bijection
 from flowlib.coupling import make_mask
 from flowlib.drawing import Density, new_axes
 from flowlib.flow import Flow
+from flowlib.pictures.stage import placed
 from flowlib.training import History
 
 __all__ = [
@@ -68,10 +69,9 @@ def coupling(shift: float = 1.0, wiggle: float = 2.0, stretch: float = 0.6, row:
         return torch.stack([z[:, 0] * s.exp() + t, z[:, 1]], 1)  # (4.2)
 
     size = scale()
-    figure, axes = plt.subplots(
-        1, 2, figsize=(5.86 * size, 2.28 * size), width_ratios=(4.8, 12.2), layout="none"
+    axes = placed(
+        2, (5.86, 2.28), widths=(4.8, 12.2), left=0.07, right=0.995, bottom=0.18, top=0.88, wspace=0.2
     )
-    figure.subplots_adjust(left=0.07, right=0.995, bottom=0.18, top=0.88, wspace=0.2)
     for ax, kind in zip(axes, "zx", strict=True):
         for lines, color, width in ((ROWS, "#999999", 0.56), (COLUMNS, plots.MAP_COLOR, 0.84)):
             ax.plot(*(lines if kind == "z" else move(lines)).T, color=color, lw=width * size)

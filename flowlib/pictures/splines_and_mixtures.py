@@ -14,6 +14,7 @@ from flowlib import plots
 from flowlib.drawing import Density, log_prob_1d
 from flowlib.flow import Flow
 from flowlib.pictures.autoregressive import densities
+from flowlib.pictures.stage import placed
 
 __all__ = [
     "densities",
@@ -38,8 +39,7 @@ def scale() -> float:
 
 def _two(title_left: str, title_right: str) -> tuple[Axes, Axes]:
     """Axes for a curve and for the density that it makes, with room for the largest labels."""
-    size = scale()
-    _, axes = plt.subplots(1, 2, figsize=(5.8 * size, 2.5 * size))
+    axes = placed(2, (5.8, 2.5), left=0.09, right=0.99, bottom=0.19, top=0.88, wspace=0.25)
     axes[0].set(xlabel="$x$", ylabel="$z$", title=title_left)
     axes[1].set(xlabel="$x$", ylabel="$p(x)$", title=title_right)
     return axes[0], axes[1]

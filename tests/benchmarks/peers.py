@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from flowlib.models import MAF, NSF, Glow, RealNVP
+from flowlib.models import MAF, NSF, Glow, RealNVP, ResidualFlow
 
 try:
     import nflows
@@ -137,6 +137,53 @@ def normflows_glow(shape: Sequence[int], levels: int, steps: int, width: int) ->
         flows.append([*layers, normflows.flows.Squeeze()])
     model = normflows.MultiscaleFlow(bases, flows, merges, class_cond=False)
     return Contender(model, lambda x: model.log_prob(x, None), lambda n: model.sample(n)[0])
+
+
+def normflows_residual(
+    dim: int, layers: int, hidden: Sequence[int], each: float, terms: int, exact: bool
+) -> Contender:
+    """Its nets bound each of their linear maps by `each`; one round of power iteration, as flowlib's."""
+    blocks = []
+    for _ in range(layers):
+        net = normflows.nets.LipschitzMLP(
+            [dim, *hidden, dim], lipschitz_const=each, max_lipschitz_iter=1, init_zeros=False
+        )
+        blocks.append(normflows.flows.Residual(net, n_exact_terms=terms, geom_p=0.5, brute_force=exact))
+    base = normflows.distributions.base.DiagGaussian(dim, trainable=False)
+    model = normflows.NormalizingFlow(base, blocks)
+
+    def log_prob(x: Tensor) -> Tensor:
+        if model.training:  # it follows the norms when told to, after each step
+            normflows.utils.update_lipschitz(model, 1)
+        return model.log_prob(x)
+
+    return Contender(model, log_prob, lambda n: model.sample(n)[0])
+
+
+def residual(
+    dim: int, layers: int, hidden: Sequence[int], each: float, terms: int, exact: bool
+) -> dict[str, Contender]:
+    """Residual layers whose linear maps have norms of at most `each`, with exact determinants or Russian
+    roulette of chance 1/2 after `terms` terms.
+
+    normflows searches until the square of a step is below 1e-5 (1 + |y|), number by number: flowlib is given
+    the bound on the error after such a step. Both score what they draw.
+    """
+    lipschitz = each ** (len(hidden) + 1)
+    ours = ResidualFlow(
+        *(dim, layers, hidden),
+        lipschitz=lipschitz,
+        log_det="exact" if exact else "roulette",
+        terms=terms,
+        stop=0.5,
+        tolerance=lipschitz / (1 - lipschitz) * 1e-5**0.5,
+    )
+    return installed(
+        {
+            "flowlib": Contender(ours, ours.log_prob, lambda n: ours.sample_with_log_prob(n)[0]),
+            "normflows": normflows and normflows_residual(dim, layers, hidden, each, terms, exact),
+        }
+    )
 
 
 def real_nvp(dim: int, layers: int, hidden: Sequence[int]) -> dict[str, Contender]:

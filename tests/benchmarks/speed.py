@@ -268,6 +268,37 @@ def cnf_training(watch: Stopwatch) -> Iterator[Row]:
     yield against_peers(what, watch(training(contenders, x)), 1.5, note)
 
 
+def residual(watch: Stopwatch) -> Iterator[Row]:
+    """All on one thread. Weights are at their bound; sampling searches for each point, and scores it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    for dim, exact in ((2, True), (8, False)):
+        x = torch.randn(256, dim)
+        trained = at_their_bound(peers.residual(dim, 16, (64, 64), 0.97, 2, exact), x)
+        kind = "exact determinant" if exact else "roulette after 2 terms"
+        what = f"Residual flow, D={dim}, 16 layers, 64×64, batch 256, one thread, {kind}"
+        yield against_peers(f"{what}: training step", watch(training(trained, x)), 1.0, sizes(trained))
+        # For what is drawn normflows takes 20 terms before the roulette.
+        drawn = at_their_bound(peers.residual(dim, 16, (64, 64), 0.97, 20, exact), x)
+        for contender in drawn.values():
+            contender.model.eval()
+        what = what.replace("2 terms", "20 terms")
+        yield against_peers(f"{what}: sampling", watch(sampling(drawn, 256)), 1.0, sizes(drawn))
+    torch.set_num_threads(threads)
+
+
+def at_their_bound(contenders: dict[str, Contender], x: Tensor) -> dict[str, Contender]:
+    """Orthogonal weights, so large that all are scaled down; the estimates of their norms have followed."""
+    for contender in ready(contenders).values():
+        for parameter in contender.model.parameters():
+            if parameter.dim() > 1:
+                nn.init.orthogonal_(parameter, gain=5.0)
+        with torch.no_grad():
+            for _ in range(20):
+                contender.log_prob(x)
+    return contenders
+
+
 def maf_growth(watch: Stopwatch) -> Iterator[Row]:
     for dim, width in ((8, 256), (64, 256), (512, 512)):
         flow = MAF(dim, 5, (width, width))
@@ -328,6 +359,7 @@ ROWS: dict[str, Callable[[Stopwatch], Iterator[Row]]] = {
     "glow": glow,
     "nsf": nsf_training,
     "cnf": cnf_training,
+    "residual": residual,
     "growth": maf_growth,
     "memory": cnf_memory,
 }

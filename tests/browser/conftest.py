@@ -14,9 +14,11 @@ import threading
 
 import pytest
 
+from flowlib.course.pages.site import make_site
 from tests.conftest import HOUSE, start
 from tests.tiny import make_tiny_course
 
+AXE = "axe-core@4.14.1"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -135,3 +137,30 @@ def serve():
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@pytest.fixture(scope="session")
+def site(serve):
+    """The course's site: its folder, and its address at a web server."""
+    index = make_site(HOUSE)
+    return index.parent, serve(index.parent)
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """axe-core's script, which npm brings once."""
+    script = HOUSE / ".build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.is_file():
+        if shutil.which("npm") is None:
+            pytest.skip("axe-core needs npm: apt install npm")
+        command = ["npm", "install", "--no-save", "--prefix", str(HOUSE / ".build" / "npm"), AXE]
+        if subprocess.run(command, capture_output=True, timeout=300).returncode:
+            pytest.skip("npm could not bring axe-core")
+    return script.read_text(encoding="utf-8")
+
+
+def serious_faults(page, axe):
+    """What axe-core finds serious or critical on a page, each with the place where it stands."""
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [(v["id"], v["nodes"][0]["html"][:120]) for v in found if v["impact"] in ("serious", "critical")]

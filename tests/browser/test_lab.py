@@ -43,6 +43,7 @@ def run_all(page, lab, path, seconds):
             continue
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        page.locator(".jp-NotebookPanel").first.hover(trial=True)  # answers it if it asks for a kernel
         page.keyboard.press("Control+s")
         page.wait_for_timeout(2000)
         code = [cell for cell in lab.read(path)["cells"] if cell["cell_type"] == "code"]

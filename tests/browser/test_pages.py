@@ -4,45 +4,16 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 
 import pytest
 
 from flowlib.course.folders import lesson_names
 from flowlib.course.pages import reference
 from flowlib.course.pages.site import PAPERS, make_site
-from flowlib.course.pages.slides import make_slides
+from tests.browser.conftest import serious_faults
 from tests.conftest import HOUSE
 
 pytestmark = pytest.mark.timeout(600)
-DEMOS = [name for name in lesson_names(HOUSE) if (HOUSE / "lessons" / name / "demo.ipynb").is_file()]
-AXE = "axe-core@4.14.1"
-
-
-@pytest.fixture(scope="module")
-def site(serve):
-    index = make_site(HOUSE)
-    return index.parent, serve(index.parent)
-
-
-@pytest.fixture(scope="session")
-def axe():
-    """axe-core's script, which npm brings once."""
-    script = HOUSE / ".build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
-    if not script.is_file():
-        if shutil.which("npm") is None:
-            pytest.skip("axe-core needs npm: apt install npm")
-        command = ["npm", "install", "--no-save", "--prefix", str(HOUSE / ".build" / "npm"), AXE]
-        if subprocess.run(command, capture_output=True, timeout=300).returncode:
-            pytest.skip("npm could not bring axe-core")
-    return script.read_text(encoding="utf-8")
-
-
-def serious_faults(page, axe):
-    """What axe-core finds serious or critical on a page, each with the place where it stands."""
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    return [(v["id"], v["nodes"][0]["html"][:120]) for v in found if v["impact"] in ("serious", "critical")]
 
 
 def addresses(folder):
@@ -51,12 +22,12 @@ def addresses(folder):
     )
 
 
-def test_pages_load_alone_and_without_errors(page, site):
-    folder, base = site
+def test_pages_load_from_files_alone_and_without_errors(page, site):
+    folder, _ = site
     for address in addresses(folder):
-        page.goto(f"{base}/{address}", wait_until="load")
+        page.goto((folder / address).as_uri(), wait_until="load")
         assert not page.errors, f"{address}: {page.errors}"
-    elsewhere = [url for url in page.requests if not url.startswith((base, "data:"))]
+    elsewhere = [url for url in page.requests if not url.startswith((folder.as_uri(), "data:"))]
     assert not elsewhere, f"the site asks for {elsewhere[:3]}"
 
 
@@ -87,13 +58,18 @@ def test_the_reference_has_every_public_name_and_links_lead_to_it(page, site):
         assert re.search(r'In the reference:\s*<a [^>]*href="\.\./\.\./reference/', shown), lesson
     page.goto(f"{base}/index.html")
     for name in ("reference/index.html", *(f"{paper}.html" for paper in PAPERS)):
-        assert page.locator(f"article a[href='{name}']").count() == 1, name
+        assert page.locator(f"article a[href='{name}']").count() > 0, name
 
 
-def test_search_finds_a_word(page, site):
-    _, base = site
-    page.goto(f"{base}/search.html?q=density")
-    page.wait_for_selector("#search-results li a", timeout=30_000)
+@pytest.mark.parametrize("scheme", ["http", "file"])
+def test_search_finds_a_word(page, site, scheme):
+    """Over http with the place where it stands; a page from a file may not read the others."""
+    folder, base = site
+    page.goto(f"{base if scheme == 'http' else folder.as_uri()}/search.html?q=density")
+    page.wait_for_selector(
+        "#search-results li a" if scheme == "file" else "#search-results .context", timeout=30_000
+    )
+    assert not page.errors
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -102,6 +78,8 @@ def test_nobody_is_shut_out(browser, site, axe, scheme):
     folder, base = site
     context = browser.new_context(color_scheme=scheme)
     page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
     everything = addresses(folder)
     # One page of each kind is enough for the colours of the dark one.
     kinds = {re.sub(r"reference/.*", "reference", address).split("/")[-1]: address for address in everything}
@@ -109,24 +87,8 @@ def test_nobody_is_shut_out(browser, site, axe, scheme):
         page.goto(f"{base}/{address}")
         bad = serious_faults(page, axe)
         assert not bad, f"{address}: {bad}"
+    assert not errors
     context.close()
-
-
-@pytest.mark.parametrize("lesson", DEMOS)
-def test_slides_advance_and_can_be_read(page, lesson):
-    page.goto(make_slides(HOUSE, lesson).as_uri())
-    page.wait_for_selector(".reveal.ready", timeout=30_000)
-    first = page.url
-    assert page.locator("section.present h1").first.is_visible()
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("first => location.href != first", arg=first, timeout=10_000)
-    assert not page.errors
-    assert all(url.startswith(("file:", "data:")) for url in page.requests)
-    for picture in page.locator("img").all():
-        assert len(picture.get_attribute("alt") or "") >= 6
-    # 18 points on a slide of the size of the window
-    size = page.evaluate("parseFloat(getComputedStyle(document.querySelector('.reveal')).fontSize)")
-    assert size >= 24
 
 
 def test_the_cheat_sheet_fits_on_one_page(page, axe):

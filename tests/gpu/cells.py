@@ -82,7 +82,7 @@ def controls_at_rest() -> types.ModuleType:
         first = options[0] if options else 0
         return first[1] if isinstance(first, tuple) else first  # (words, value)
 
-    def interact(draw: Callable, **values: object) -> None:
+    def interact(draw: Callable, play: object = None, **values: object) -> None:
         draw(**values)
 
     def find(name: str) -> Callable:
@@ -98,7 +98,10 @@ def controls_at_rest() -> types.ModuleType:
 def new_namespace() -> dict:
     """Where the cells of a notebook live, with plain stand-ins for what Jupyter brings."""
     if importlib.util.find_spec("IPython") is None:
-        sys.modules["ipywidgets"] = controls_at_rest()
+        from flowlib.pictures import stage
+
+        sys.modules["ipywidgets"] = widgets = controls_at_rest()
+        stage.stage = widgets.interact  # it draws on one figure by ipywidgets
     namespace = types.ModuleType("__main__").__dict__
     namespace["display"] = lambda *things: print(*things, sep="\n")
     return namespace

@@ -25,7 +25,8 @@ from flowlib.bijection import Bijection
 from flowlib.base import StandardNormal
 from flowlib.flow import Flow
 from flowlib.mixtures import LogisticMixtureTransformer
-from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RealNVP
+from flowlib.memory import Reversible
+from flowlib.models import CNF, IAF, MAF, NSF, Glow, PlanarFlow, RealNVP, ResidualFlow
 from flowlib.splines import CircularSplineTransformer, PiecewiseQuadraticTransformer
 
 device = torch.device("gpux", 0)
@@ -177,6 +178,8 @@ torch.testing.assert_close(copy.deepcopy(gpu).cpu(), cpu)
     "RealNVP, circular": "on_gpu(lambda: RealNVP(2, 2, 16, transformer=CircularSplineTransformer(4)))",
     "RealNVP, logistics": "on_gpu(lambda: RealNVP(2, 2, 16, transformer=LogisticMixtureTransformer(2)))",
     "PlanarFlow": "on_gpu(lambda: PlanarFlow(2, 4))",
+    "ResidualFlow": "on_gpu(lambda: ResidualFlow(2, 2, 16), steps=3)",
+    "Reversible": "on_gpu(lambda: Flow(Reversible(RealNVP(2, 4, 16).bijection), StandardNormal((2,))))",
     "CNF": "on_gpu(lambda: CNF(2, (16, 16), steps=2), steps=3)",
     "Glow": """
 x = torch.randn(8, 1, 8, 8)

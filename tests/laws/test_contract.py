@@ -11,11 +11,15 @@ from flowlib import CNF, IAF, MAF, NSF, Chain, Flow, Glow, Inverse, PlanarFlow, 
 from flowlib import StandardNormal as Normal
 from flowlib.bijection import Bijection
 from flowlib.coupling import Coupling
-from flowlib.image import Checkpoint, Conv1x1, Split, Squeeze
+from flowlib.image import Conv1x1, Split, Squeeze
 from flowlib.linear import ActNorm, Linear, Permutation
+from flowlib.lipschitz import LipschitzMLP
+from flowlib.memory import Checkpoint, Reversible
 from flowlib.nets import MLP
 from flowlib.planar import Planar, Radial, Sylvester
+from flowlib.residual import Residual
 from flowlib.scalar import Affine, AffineTransformer, Elementwise, Exp, LeakyReLU, MixtureCDF, Sigmoid
+from flowlib.volume import Henon
 
 PLAIN = {  # layers without context, and the shape of a z that suits each
     "Linear": (lambda: Linear(3), (3,)),
@@ -24,6 +28,8 @@ PLAIN = {  # layers without context, and the shape of a z that suits each
     "Planar": (lambda: Planar(3), (3,)),
     "Radial": (lambda: Radial(3), (3,)),
     "Sylvester": (lambda: Sylvester(3), (3,)),
+    "Residual": (lambda: Residual(LipschitzMLP(3, 8)), (3,)),
+    "Henon": (Henon, (2,)),
     "Elementwise": (lambda: Elementwise(AffineTransformer(), (3,)), (3,)),
     "MixtureCDF": (lambda: MixtureCDF(2, (3,)), (3,)),
     "Affine": (lambda: Affine(1.0, 2.0), (3,)),
@@ -44,7 +50,9 @@ def conditional(dim: int = 3, context: int = 2) -> Coupling:
 
 
 @pytest.mark.parametrize(
-    "wrap", [lambda f: f, Inverse, Chain, Checkpoint], ids=["", "Inverse", "Chain", "Checkpoint"]
+    "wrap",
+    [lambda f: f, Inverse, Chain, Checkpoint, Reversible],
+    ids=["", "Inverse", "Chain", "Checkpoint", "Reversible"],
 )
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_context_that_nobody_takes_is_refused(name, wrap):

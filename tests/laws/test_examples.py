@@ -11,9 +11,9 @@ import torch
 import flowlib
 
 ROOMS = [
-    "bijection", "scalar", "splines", "mixtures", "linear", "planar", "nets", "coupling", "image",
-    "autoregressive", "continuous", "base", "saving", "flow", "models", "processes", "training", "data",
-    "reader",
+    "bijection", "scalar", "splines", "mixtures", "volume", "linear", "planar", "nets", "coupling",
+    "memory", "image", "autoregressive", "continuous", "spectral", "lipschitz", "fixed_point", "residual",
+    "base", "saving", "flow", "models", "processes", "training", "data", "reader",
 ]  # fmt: skip
 WITHOUT = {"NotFinite", "Settings", "Block", "StepPlan"}  # an error, arguments of `fit`, parts of `Schedule`
 

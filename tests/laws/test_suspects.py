@@ -62,6 +62,11 @@ def test_values_that_are_lost_get_a_name_where_there_is_one():
         checks.check_value("log_det", lost, TRUTH, otherwise="exp overflows")
 
 
+def test_the_expected_value_may_stay_unsaid():
+    with pytest.raises(checks.LawBroken, match=r"^log_det is wrong: a sign$"):
+        checks.check_value("log_det", TRUTH + 1, TRUTH, otherwise="a sign", show=False)
+
+
 def test_the_law_of_the_log_determinant_takes_suspects_of_a_task():
     z = torch.randn(5, dtype=torch.float64)
 

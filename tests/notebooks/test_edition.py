@@ -58,6 +58,7 @@ def test_it_holds_what_students_need_and_nothing_else(students):
     names = {path.name for path in students.iterdir()}
     assert names == {
         *("README.md", "Makefile", "pyproject.toml", "constraints.txt", "environment.yml", ".gitignore"),
+        ".devcontainer",
         *("LICENSE", "LICENSE-text", "CITATION.cff", "lessons", "flowlib", "assets"),
     }
     for lesson in lesson_names(HOUSE):

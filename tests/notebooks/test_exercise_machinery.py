@@ -11,6 +11,7 @@ import torch
 from flowlib.course.box.outside import CallRefused
 from flowlib.course.exercises import exercise
 from flowlib.course.exercises.answers import changed, read_answers, without_markers
+from flowlib.course.exercises.memory import Meter
 from flowlib.course.grading.rehearsal import open_box, rehearse
 from tests.tiny import LESSON, TASK1, TASK2
 
@@ -256,3 +257,28 @@ def test_names_and_regions():
         exercise.task_of("quiz")
     assert "BEGIN" not in exercise.without_region(TASK2, exercise.SOLUTION)
     assert "self.b = b" not in exercise.without_region(TASK2, exercise.SOLUTION)
+
+
+def test_the_meter_counts_what_is_held_and_no_more():
+    """In bytes of 1,000 numbers: views and what was there before are free, what is let go counts no more."""
+    before = torch.ones(1000)
+    with Meter(before) as meter:
+        view = before[:500]
+        first = before + 1
+        second = first.view(10, 100)
+        assert meter.now == 4000
+        held = {"far away": first * 2}
+        assert meter.now == 8000
+        del first, second, held
+    assert (meter.now, meter.most, len(view)) == (0, 8000, 500)
+
+
+def test_the_meter_sees_the_graph_and_the_backward_pass():
+    x = torch.ones(1000, requires_grad=True)
+    with Meter(x) as meter:
+        total = x.exp().sin().sum()  # exp is kept for itself and for sin; sin is not kept
+        assert meter.now == 4000 + 4
+        (gradient,) = torch.autograd.grad(total, x)
+    assert meter.now == 4000 + 4
+    assert meter.most >= 8000
+    assert len(gradient) == 1000

@@ -22,18 +22,23 @@ SOURCES = [
     *(str(path.relative_to(HOUSE)) for path in sorted(HOUSE.glob("solutions/*/exercises.ipynb"))),
 ]
 
+# What the speaker says, folded where everybody sees the notebook.
+FOLDED_NOTE = re.compile(r"<details><summary>For the speaker</summary>\n\n(.*)\n\n</details>")
 # The lesson from which on a module, or a name in it, may be used.
 INTRODUCED = {
     **dict.fromkeys(["bijection", "scalar", "base", "flow", "training", "data", "checks", "plots"], 1),
     **{"reader": 1, "pictures": 1, "assets": 1, "table": 2, "models": 3, "splines": 4},
     **{"linear": 2, "planar": 3, "nets": 4, "coupling": 4, "image": 5, "autoregressive": 6, "continuous": 7},
-    **{"mixtures": 8, "targets": 8, "residual": 9, "course": 1},
+    **{"mixtures": 8, "targets": 8, "course": 1},
+    **dict.fromkeys(["residual", "lipschitz", "memory", "volume"], 9),
 }
 INTRODUCED_NAMES = {
     **{"PlanarFlow": 3, "RadialFlow": 3, "RealNVP": 4, "Glow": 5, "MAF": 6, "IAF": 6, "CNF": 7, "NSF": 4},
     **{"SplineTransformer": 6, "MixtureCDFTransformer": 8, "ActNorm": 5, "UniformAngles": 8},
     **dict.fromkeys(["PiecewiseLinearTransformer", "PiecewiseQuadraticTransformer"], 8),
     **dict.fromkeys(["CircularSplineTransformer", "LogisticMixtureTransformer"], 8),
+    **dict.fromkeys(["ResidualFlow", "Residual", "LipschitzMLP", "LipSwish", "Reversible"], 9),
+    **dict.fromkeys(["AdditiveTransformer", "Henon"], 9),
 }
 # Other people's names for what this course calls log_det, forward, inverse, base.
 FOREIGN = re.compile(
@@ -100,6 +105,33 @@ def test_demos_can_be_read_from_the_back_row(lesson):
     code = "\n".join(text(cell) for cell in cells(f"lessons/{lesson}/demo.ipynb", "code"))
     scales = [float(scale) for scale in re.findall(r"use_style\(([\d.]+)\)", code)]
     assert scales and 8.5 * min(scales) >= 18
+
+
+@pytest.mark.parametrize("lesson", DEMOS)
+def test_a_demo_asks_moves_answers_and_prompts_the_speaker(lesson):
+    """Each part: question and live figure on one slide, the answer as a fragment, notes with minutes."""
+    content = notebook(f"lessons/{lesson}/demo.ipynb")["cells"]
+    kinds = {cell["id"]: cell["metadata"]["slideshow"]["slide_type"] for cell in content}
+    texts = {cell["id"]: text(cell) for cell in content}
+    order = list(kinds)
+    parts = [name.removesuffix("-slider") for name in kinds if name.endswith("-slider")]
+    assert parts
+    for name in parts:
+        mine = [name, f"{name}-slider", f"{name}-speaker", f"{name}-still-note", f"{name}-still"]
+        assert [kinds[cell] for cell in mine] == ["slide", "-", "notes", "fragment", "skip"]
+        assert sorted(mine, key=order.index) == mine
+        assert "Ask first" in texts[name]
+        assert words(texts[f"{name}-still-note"]) <= 60
+    spoken = {name: FOLDED_NOTE.fullmatch(note)[1] for name, note in texts.items() if kinds[name] == "notes"}
+    minutes = [int(note.split()[0]) for name, note in spoken.items() if name != "title-speaker"]
+    assert all(re.match(r"\d+ minutes?\. The point: ", spoken[f"{name}-speaker"]) for name in parts)
+    assert all(20 <= len(note.split()) <= 50 for note in spoken.values())
+    assert f"**{sum(minutes) + 2} minutes** in all" in spoken["title-speaker"], (
+        "2 for the first and last slide"
+    )
+    for cell in content:
+        if cell["cell_type"] == "code":
+            assert cell["metadata"]["jupyter"]["source_hidden"], f"cell {cell['id']} shows its source"
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if not path.startswith("solutions")])

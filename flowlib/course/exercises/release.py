@@ -10,7 +10,6 @@ seen, and not written over.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -23,6 +22,7 @@ from pathlib import Path
 from nbgrader.preprocessors import ClearSolutions
 
 from flowlib.course.exercises import exercise
+from flowlib.course.exercises.released import fingerprint, is_edited
 from flowlib.course.folders import NOTEBOOK, CourseError, lesson_names
 
 STUDENT_FILES = {"lesson.ipynb", "demo.ipynb", NOTEBOOK}
@@ -115,23 +115,6 @@ def release(
             state = "written"
         outcomes.append(Released(lesson, state, leaks, copy))
     return outcomes
-
-
-def is_edited(released: Path) -> bool:
-    """Whether somebody has changed the cells of a released notebook; running them changes nothing."""
-    if not released.is_file():
-        return False
-    try:
-        notebook = json.loads(released.read_text(encoding="utf-8"))
-        return notebook["metadata"]["flowcourse"]["released"] != fingerprint(notebook)
-    except (ValueError, KeyError, TypeError):  # not what release writes, so somebody's
-        return True
-
-
-def fingerprint(notebook: dict) -> str:
-    """Identifies the cells of a notebook: their kinds and sources."""
-    cells = [[cell["cell_type"], exercise.text(cell)] for cell in notebook["cells"]]
-    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()[:16]
 
 
 def _keep(edited: Path) -> Path:

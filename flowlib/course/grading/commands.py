@@ -25,6 +25,7 @@ from flowlib.course.folders import (
     lesson_names,
     needs_linux,
 )
+from flowlib.course.lab import PORT
 
 if TYPE_CHECKING:
     from flowlib.course.grading.run import Plan, Run
@@ -155,7 +156,7 @@ def formgrader(
     lesson: Lesson = "01",
     out: Out = None,
     db: Database = None,
-    port: Annotated[int, typer.Option(help="The first port to try.")] = 8888,
+    port: Annotated[int, typer.Option(help="The first port to try.")] = PORT,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ):
     """Open nbgrader's formgrader on the results of a lesson: there a person marks and comments."""

@@ -7,6 +7,7 @@ fails the build.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import shutil
@@ -14,13 +15,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from flowlib.course.exercises.exercise import text
-from flowlib.course.folders import CourseError, lesson_names
-from flowlib.course.pages import reference, templates
-from flowlib.course.pages.web import MATH, read_notebook, replaced, title_of, words_for_figure
+from PIL import Image, ImageSequence
 
-KINDS = {"lesson": "Lesson", "demo": "Demo", "exercises": "Exercises"}
+from flowlib.course.exercises.exercise import text
+from flowlib.course.exercises.released import is_edited
+from flowlib.course.folders import CourseError, lesson_names
+from flowlib.course.pages import front, reference, templates
+from flowlib.course.pages.facts import facts_of, points_of
+from flowlib.course.pages.live import figures as live
+from flowlib.course.pages.live import playground
+from flowlib.course.pages.web import MATH, read_notebook, replaced, words_for_figure
+
 CHEAT_SHEET = "cheatsheet.html"
+PLAYGROUND = "playground.html"
 # Pages that are no lesson, and their files.
 PAPERS = {
     "recipes": "assets/recipes.md",
@@ -59,7 +66,8 @@ html_title = "Normalizing flows"
 html_static_path = ["static"]
 html_extra_path = ["extra"]
 html_favicon = "static/icon.svg"
-html_css_files = ["site.css"]
+html_css_files = ["site.css", "live.css"]
+html_js_files = ["search.js", "pictures.js", "progress.js"]
 html_copy_source = False
 html_show_sourcelink = False
 """
@@ -94,14 +102,24 @@ def make_site(root: Path) -> Path:
         raise CourseError(
             f"The site has faults:\n{(done.stdout + done.stderr).replace(str(source), 'lessons')}"
         )
+    for picture in target.glob("_images/*.gif"):
+        _still(picture)
     for page in target.rglob("*.html"):
-        if page.name != CHEAT_SHEET:  # the others are the theme's
+        if page.name not in (CHEAT_SHEET, PLAYGROUND):  # the others are the theme's
             page.write_text(accessible(page.read_text(encoding="utf-8")), encoding="utf-8")
     return target / "index.html"
 
 
+def _still(picture: Path) -> None:
+    """Save where an animation ends beside it, for readers who want nothing to move."""
+    with Image.open(picture) as frames:
+        last = ImageSequence.all_frames(frames)[-1]
+        last.convert("RGB").save(picture.with_suffix(".png"))
+
+
 def accessible(page: str) -> str:
-    """A page of the theme with what it leaves out: levels of headings, and code that scrolls by keyboard.
+    """A page of the theme with what it leaves out: levels of headings, code that scrolls by keyboard, and
+    for each animation the still where it ends.
 
     Raises:
         CourseError: the theme writes its pages otherwise than it did.
@@ -113,6 +131,11 @@ def accessible(page: str) -> str:
     page = replaced(page, '<aside class="toc-drawer', '<aside aria-label="Page" class="toc-drawer')
     # The words on a fold are its name; a label in other words hides them from who cannot see.
     page = page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    page = re.sub(
+        r'<img [^>]*src="([^"]*_images/[^"]*)\.gif"[^>]*>',
+        r'<picture><source media="(prefers-reduced-motion: reduce)" srcset="\1.png">\g<0></picture>',
+        page,
+    )
     return replaced(page, "<pre>", '<pre tabindex="0">') if "<pre" in page else page
 
 
@@ -121,14 +144,16 @@ def _write_source(root: Path, source: Path) -> None:
     (source / "conf.py").write_text(CONF)
     shutil.copytree(STATIC, source / "static")
     shutil.copy(root / "assets" / "web" / "mathjax.js", source / "static")
+    shutil.copy(live.LIVE_CSS, source / "static")
     if (root / "assets" / CHEAT_SHEET).is_file():
         shutil.copy(root / "assets" / CHEAT_SHEET, source / "extra")
+    (source / "extra" / PLAYGROUND).write_text(playground.make_page(root), encoding="utf-8")
     pictures = root / "assets" / "figures"  # what else lies there would become pages
     shutil.copytree(pictures, source / "assets" / "figures", ignore=shutil.ignore_patterns("*.md", "*.py"))
     pages = {
         f"lessons/{lesson}/{kind}": root / "lessons" / lesson / f"{kind}.ipynb"
         for lesson in lesson_names(root)
-        for kind in KINDS
+        for kind in front.KINDS
         if (root / "lessons" / lesson / f"{kind}.ipynb").is_file()
     }
     equations = {
@@ -141,11 +166,23 @@ def _write_source(root: Path, source: Path) -> None:
     }
     code: set[str] = set()
     known = reference.most_used(root)
+    points = {lesson: 0.0 for lesson in lesson_names(root)}
+    prepared: dict[str, list[dict]] = {}
     for page, path in pages.items():
         notebook = read_notebook(path)
+        notebook["cells"] = [cell for cell in notebook["cells"] if not _for_the_speaker(cell)]
+        _, lesson, kind = page.split("/")
+        if kind == "exercises":
+            points[lesson] = points_of(notebook)
+            _refuse_edited(path, root)
         _prepare(notebook["cells"], page, root, path, equations, code)
-        if page.endswith("/lesson"):
+        prepared[page] = copy.deepcopy(notebook["cells"])
+        notebook["cells"] += live.put_into(notebook["cells"], lesson, root, source / "static")
+        if kind == "lesson":
             notebook["cells"] = reference.link_first_uses(notebook["cells"], known)
+        front.add_run_it(notebook["cells"][0], f"{page}.ipynb")
+        if kind != "demo":
+            notebook["cells"].append(front.progress(lesson, kind, points[lesson]))
         target = source / f"{page}.ipynb"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(json.dumps(notebook), encoding="utf-8")
@@ -154,26 +191,61 @@ def _write_source(root: Path, source: Path) -> None:
         shown.parent.mkdir(exist_ok=True)
         shutil.copy(root / name, f"{shown}.txt")
         shown.with_suffix(".md").write_text(templates.render("code.md", name=name, file=shown.name))
-    papers = {}
-    for name, address in PAPERS.items():
-        if (root / address).is_file():
-            words = (root / address).read_text(encoding="utf-8")
-            papers[name] = words.partition("\n")[0].removeprefix("# ")
-            (source / f"{name}.md").write_text(words, encoding="utf-8")
-    documented = reference.write(root, source, {Path(name).stem for name in code})
-    index = _index(root, pages, sorted(code), papers, documented)
+    papers = {name: root / file for name, file in PAPERS.items() if (root / file).is_file()}
+    for name, file in papers.items():
+        shutil.copy(file, source / f"{name}.md")
+    facts = {
+        lesson: facts_of(
+            prepared.get(f"lessons/{lesson}/lesson", ()), prepared.get(f"lessons/{lesson}/demo", ())
+        )
+        for lesson in {page.split("/")[1] for page in pages}
+    }
+    if any(mine.readings for mine in facts.values()):
+        (source / f"{front.READINGS}.md").write_text(front.readings(facts), encoding="utf-8")
+    index = front.index(
+        facts,
+        points,
+        pages,
+        papers,
+        flow=(pictures / "flow.png").is_file(),
+        cheat_sheet=_extra(source, CHEAT_SHEET),
+        playground=_extra(source, PLAYGROUND),
+        code=[Path(name).stem for name in sorted(code)],
+        reference=reference.write(root, source, {Path(name).stem for name in code}),
+    )
     (source / "index.md").write_text(index, encoding="utf-8")
+
+
+def _for_the_speaker(cell: dict) -> bool:
+    return cell["metadata"].get("slideshow", {}).get("slide_type") == "notes"
+
+
+def _extra(source: Path, name: str) -> str | None:
+    """The address of a page that is not the theme's, if it is there."""
+    return name if (source / "extra" / name).is_file() else None
+
+
+def _refuse_edited(exercises: Path, root: Path) -> None:
+    """The instructors' site shows exercises as they were released, never somebody's answers."""
+    if (root / "solutions").is_dir() and is_edited(exercises):
+        raise CourseError(
+            f"{exercises.relative_to(root)} holds what somebody typed, and the site would show it. To put it "
+            f"back and keep a copy: flowcourse release {exercises.parent.name[:2]} --force"
+        )
 
 
 def _prepare(cells: list[dict], page: str, root: Path, path: Path, equations: dict, code: set[str]) -> None:
     """Words for figures, targets for equations, links for citations; all in place."""
     for index, cell in enumerate(cells):
         if cell["cell_type"] == "code":
-            folded = cell["metadata"].get("jupyter", {}).get("outputs_hidden", False)
+            hidden = cell["metadata"].get("jupyter", {})
+            tags = {"hide-output": hidden.get("outputs_hidden"), "remove-input": hidden.get("source_hidden")}
             words = {"mystnb": {"image": {"alt": words_for_figure(cells, index)}}}
-            cell["metadata"] = {**words, "tags": ["hide-output"] if folded else []}
+            cell["metadata"] = {**words, "tags": [tag for tag, asked in tags.items() if asked]}
             cell["outputs"] = [
-                output for output in cell["outputs"] if "widget-view" not in json.dumps(output)
+                output
+                for output in cell["outputs"]
+                if "widget-view" not in json.dumps(output) and not page.endswith("/exercises")
             ]
             continue
         if cell["cell_type"] != "markdown":
@@ -242,28 +314,3 @@ def _in_prose(content: str, change) -> str:
 
 def _name(tag: str) -> str:
     return "eq-" + tag.replace(".", "-")
-
-
-def _index(
-    root: Path, pages: dict[str, Path], code: list[str], papers: dict[str, str], documented: list[str]
-) -> str:
-    """The first page: a row for each lesson, and the order of all pages."""
-    lessons: dict[str, dict[str, str]] = {}  # lesson -> kind of page -> its address
-    for page in pages:
-        _, lesson, kind = page.split("/")
-        lessons.setdefault(lesson, {})[kind] = page
-    titles = {
-        lesson: title_of(read_notebook(pages[next(iter(mine.values()))])["cells"])
-        for lesson, mine in lessons.items()
-    }
-    return templates.render(
-        "index.md",
-        flow=(root / "assets" / "figures" / "flow.png").is_file(),
-        cheat_sheet=CHEAT_SHEET if (root / "assets" / CHEAT_SHEET).is_file() else None,
-        lessons=dict(sorted(lessons.items())),
-        titles=titles,
-        kinds=KINDS,
-        code=[Path(name).stem for name in code],
-        papers=papers,
-        reference=documented,
-    )

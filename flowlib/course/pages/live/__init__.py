@@ -1,0 +1,1 @@
+"""Live figures: flows that a page computes itself (flow.js), drawn and moved (live.js), by lesson."""

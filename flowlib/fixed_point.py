@@ -122,7 +122,8 @@ def _require_met(error: Tensor, allowed: Tensor, rounds: int, lipschitz: float) 
         met,
         lambda: (
             f"numerical inverse: {int(beneath(~met).sum())} of {beneath(met).numel()} points did not "
-            f"converge in {rounds} rounds, enough where the net contracts by lipschitz={lipschitz} and the "
-            "inputs are finite: check both. In training mode norms are estimated: call eval() to invert"
+            f"converge in {rounds} rounds, enough where the net contracts by lipschitz={lipschitz}, inputs "
+            "are finite and the tolerance is above rounding, 8 eps / (1 - lipschitz): check all three. "
+            "In training mode norms are estimated: call eval() to invert"
         ),
     )

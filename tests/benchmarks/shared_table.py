@@ -21,7 +21,7 @@ from flowlib.data import SHARED_TARGET_ENTROPY, shared_target, shared_target_log
 from flowlib.flow import Flow
 from flowlib.linear import Linear
 from flowlib.mixtures import LogisticMixtureTransformer
-from flowlib.models import CNF, IAF, MAF, NSF, PlanarFlow, RadialFlow, RealNVP
+from flowlib.models import CNF, IAF, MAF, NSF, PlanarFlow, RadialFlow, RealNVP, ResidualFlow
 from flowlib.scalar import Affine, LeakyReLU
 from flowlib.splines import SplineTransformer
 from flowlib.table import evaluate
@@ -67,6 +67,7 @@ ENTRIES = (
     (7, "CNF", lambda: CNF(2), {"steps": 3000, "lr": 5e-3}),
     (8, "NSF autoregressive", wide_splines, {"steps": 4000, "lr": 2e-3}),
     (8, "mixture coupling", mixtures, {"steps": 4000, "lr": 2e-3}),
+    (9, "residual flow", lambda: ResidualFlow(2, 16, (32, 32), lipschitz=0.97), {"steps": 3000, "lr": 5e-3}),
 )
 
 

@@ -383,7 +383,8 @@ const Playground = (() => {
     };
     const beside = `of the target's peak density the flow has ${share(logProb)} there, the target ${share(target)}.`;
     const whole = "A flow bends noise and never tears it: what was one cloud stays connected.";
-    if (state.bridge === state.pick) return ` This is the finished flow's bridge at its thinnest: ${beside} ${whole}`;
+    if (state.bridge === state.pick)
+      return ` Faint density is shown, too. This is the finished flow's bridge at its thinnest: ${beside} ${whole}`;
     if (logProb - target > 1.5 && logProb > top - 9) return ` The flow leaks here: ${beside} ${whole}`;
     if (way().stops[0].some((value) => Math.abs(value) > 4))
       return " z lies off the picture: noise nearly never starts there, so the flow nearly never comes here.";
@@ -462,6 +463,8 @@ const Playground = (() => {
   function choose(changes) {
     stop();
     const share = state.depth / depthOf();
+    if (state.bridge) at("faint").checked = false; // ticked for the bridge, which was another flow's
+    state.bridge = null;
     state.searching = false;
     Object.assign(state, changes);
     for (const name of ["target", "flow"]) at(`${name}-choice`).querySelector(`[value=${state[name]}]`).checked = true;

@@ -107,7 +107,7 @@ const Ward = (() => {
         "log-determinant is off by the same everywhere, and the mass with it",
     },
     mask: {
-      says: "A number helps to decide how it is changed itself.",
+      says: "A coordinate helps to decide its own change.",
       would:
         "a variable that decides its own scale makes the Jacobian's diagonal more than that scale: " +
         "log-determinant, mass and the way back all fail",

@@ -33,16 +33,16 @@ UNTIMED = "--ignore=tests/notebooks/test_time.py"  # it reads the times of the s
 
 # How long each stage takes on two idle cores, in seconds, as measured.
 SECONDS = {
-    "house": 120,
-    "laws": 200,
-    "gpu": 95,
-    "exercises": 435,
-    "lessons": 140,
+    "house": 115,
+    "laws": 165,
+    "gpu": 85,
+    "exercises": 575,
+    "lessons": 160,
     "budgets": 6,
-    "grading": 580,
-    "pace": 100,
-    "browser": 240,
-    "timings": 60,
+    "grading": 770,
+    "pace": 90,
+    "browser": 665,
+    "timings": 200,
 }
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from flowlib import data, plots
 from flowlib.drawing import Density
 from flowlib.flow import Flow
-from flowlib.pictures.stage import placed
+from flowlib.pictures.stage import placed, scale
 
 __all__ = [
     "BANANA",
@@ -38,11 +38,6 @@ __all__ = [
 ]
 
 BANANA = (-4, 9, -6.5, 6.5)  # where the banana is: left, right, bottom, top
-
-
-def scale() -> float:
-    """How much larger than in a lesson things are drawn; `plots.use_style` sets it."""
-    return plt.rcParams["font.size"] / 9.5
 
 
 # --------------------------------------------------------------------------- one variable at a time

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from flowlib import plots
-from flowlib.pictures.stage import placed
+from flowlib.pictures.stage import placed, scale
 
 __all__ = [
     "affine",
@@ -32,11 +32,6 @@ __all__ = [
 Rows = Sequence[Mapping[str, float]]  # a table of assets/results
 GRID = torch.linspace(-8, 8, 801, dtype=torch.float64)
 SHARES = (torch.arange(20, dtype=torch.float64) + 0.5) / 20
-
-
-def scale() -> float:
-    """How much larger than in a lesson things are drawn; `plots.use_style` sets it."""
-    return plt.rcParams["font.size"] / 9.5
 
 
 # --------------------------------------------------------------------------- a normal learns log prices

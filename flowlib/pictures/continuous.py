@@ -18,7 +18,7 @@ from flowlib.continuous import Continuous
 from flowlib.drawing import by_angle
 from flowlib.flow import Flow
 from flowlib.pictures.autoregressive import densities as densities
-from flowlib.pictures.stage import placed
+from flowlib.pictures.stage import placed, scale
 
 __all__ = [
     "Drift",
@@ -39,11 +39,6 @@ __all__ = [
 
 SOLVER_COLORS = {"euler": plots.MAP_COLOR, "rk4": plots.X_COLOR, "dopri5": plots.Z_COLOR}
 STEPS = (1, 2, 4, 8, 16)  # of the slider that compares solvers
-
-
-def scale() -> float:
-    """How much larger than in a lesson things are drawn; `plots.use_style` sets it."""
-    return plt.rcParams["font.size"] / 9.5
 
 
 # --------------------------------------------------------------------------- one dimension

@@ -14,7 +14,7 @@ from torch.distributions import Distribution
 
 from flowlib import data, plots
 from flowlib.drawing import new_axes
-from flowlib.pictures.stage import placed
+from flowlib.pictures.stage import placed, scale
 
 __all__ = [
     "architecture",
@@ -29,11 +29,6 @@ __all__ = [
     "spikes",
     "squeezed",
 ]
-
-
-def scale() -> float:
-    """How much larger than in a lesson things are drawn; `plots.use_style` sets it."""
-    return plt.rcParams["font.size"] / 9.5
 
 
 # ---------------------------------------------------------------------------------- whole numbers

@@ -16,7 +16,7 @@ from flowlib.bijection import Bijection
 from flowlib.coupling import make_mask
 from flowlib.drawing import Density, new_axes
 from flowlib.flow import Flow
-from flowlib.pictures.stage import placed
+from flowlib.pictures.stage import placed, scale
 from flowlib.training import History
 
 __all__ = [
@@ -40,11 +40,6 @@ __all__ = [
 
 Rows = Sequence[Mapping]  # a table of assets/results
 MOONS = (-1.8, 2.8, -1.4, 1.9)
-
-
-def scale() -> float:
-    """How much larger than in a lesson things are drawn; `plots.use_style` sets it."""
-    return plt.rcParams["font.size"] / 9.5
 
 
 # --------------------------------------------------------------------------- one coupling, by sliders

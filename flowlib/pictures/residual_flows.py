@@ -14,7 +14,7 @@ from torch import Tensor
 
 from flowlib import plots
 from flowlib.pictures.autoregressive import densities as densities
-from flowlib.pictures.stage import placed
+from flowlib.pictures.stage import placed, scale
 
 __all__ = [
     "activations",
@@ -36,11 +36,6 @@ __all__ = [
 ]
 
 Rows = Sequence[Mapping]  # a table of assets/results
-
-
-def scale() -> float:
-    """How much larger than in a lesson things are drawn; `plots.use_style` sets it."""
-    return plt.rcParams["font.size"] / 9.5
 
 
 def _two(size: tuple[float, float]) -> list[Axes]:

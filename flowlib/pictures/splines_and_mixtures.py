@@ -14,7 +14,7 @@ from flowlib import plots
 from flowlib.drawing import Density, log_prob_1d
 from flowlib.flow import Flow
 from flowlib.pictures.autoregressive import densities
-from flowlib.pictures.stage import placed
+from flowlib.pictures.stage import placed, scale
 
 __all__ = [
     "densities",
@@ -30,11 +30,6 @@ __all__ = [
 ]
 
 Rows = Sequence[Mapping]  # a table of assets/results
-
-
-def scale() -> float:
-    """How much larger than in a lesson things are drawn; `plots.use_style` sets it."""
-    return plt.rcParams["font.size"] / 9.5
 
 
 def _two(title_left: str, title_right: str) -> tuple[Axes, Axes]:

@@ -19,9 +19,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-__all__ = ["Picture", "placed", "stage"]
+__all__ = ["Picture", "placed", "scale", "stage"]
 
 _drawing: list[Figure] = []  # the figure of the picture that is being drawn just now
+
+
+def scale() -> float:
+    """How much larger than in a lesson things are drawn; `plots.use_style` sets it."""
+    return plt.rcParams["font.size"] / 9.5
 
 
 def placed(

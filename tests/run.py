@@ -42,7 +42,7 @@ SECONDS = {
     "grading": 770,
     "pace": 90,
     "browser": 665,
-    "timings": 200,
+    "timings": 260,
 }
 
 

@@ -11,7 +11,7 @@ from tests.conftest import HOUSE
 pytestmark = pytest.mark.timeout(600)
 ANSWER_MS = 150
 DEMOS = [name for name in lesson_names(HOUSE) if (HOUSE / "lessons" / name / "demo.ipynb").is_file()]
-MEASURED = {"01": "affine-slider"}  # one here; the others, large drawings too, are measured by `make soak`
+MEASURED = {"01": "affine-slider", "07": "drift-slider"}  # a small drawing and a large one
 
 
 def check(page, lab, lesson: str, wanted: str) -> None:
